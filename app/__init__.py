@@ -1,0 +1,1 @@
+"""R9S Organizations."""

@@ -1,0 +1,298 @@
+"""The only file that knows which database it is: engines, transactions, locks, types and "now"."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import structlog
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    Dialect,
+    Executable,
+    Select,
+    SmallInteger,
+    String,
+    TypeDecorator,
+    bindparam,
+    event,
+    text,
+)
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.compiler import compiles
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.errors import Unavailable
+
+log = structlog.get_logger()
+
+Session = AsyncSession
+Connection = AsyncConnection
+UniqueViolation = IntegrityError
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment in UTC, to the microsecond. Refuses naive times; gives back aware ones on both databases."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse what has no zone."""
+        if value is not None and value.tzinfo is None:
+            raise ValueError("a time without a zone")
+        return value.astimezone(UTC) if value is not None else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """SQLite forgets the zone; it is UTC."""
+        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+
+
+class EnumNumber(TypeDecorator[Any]):
+    """An `IntEnum` stored as its number."""
+
+    impl = SmallInteger
+    cache_ok = True
+
+    def __init__(self, kind: type[Any]) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        """Store the number; an unknown one raises."""
+        return None if value is None else self.kind(value).value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        """Read the number; an unknown one raises."""
+        return None if value is None else self.kind(value)
+
+
+class EnumText(TypeDecorator[Any]):
+    """An `Enum` with text values, stored as text; a named CHECK stands beside it in each table."""
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, kind: type[Enum]) -> None:
+        super().__init__(max(len(member.value) for member in kind))
+        self.kind = kind
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        """Store the text; an unknown one raises."""
+        return None if value is None else self.kind(value).value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        """Read the text; an unknown one raises."""
+        return None if value is None else self.kind(value)
+
+
+Micro = BigInteger
+
+
+def folded(length: int) -> String:
+    """Text that sorts by code point on both databases."""
+    return String(length).with_variant(String(length, collation="C"), "postgresql")  # type: ignore[return-value]
+
+
+class _ClockShift:
+    """How far tests have moved the clock. Nothing else may touch it."""
+
+    by = timedelta()
+
+
+def _shift_text() -> str:
+    return f"{_ClockShift.by.total_seconds():+.3f} seconds"
+
+
+class now(ColumnElement[datetime]):  # noqa: N801 - reads as SQL's own now()
+    """The database's clock: the one source of time for everything that is decided or stored."""
+
+    type = UtcDateTime()
+    inherit_cache = True
+
+    def __init__(self) -> None:
+        self.shift = bindparam("clock_shift", callable_=_shift_text, type_=String, unique=True)
+
+
+@compiles(now, "sqlite")
+def _now_sqlite(element: now, compiler: Any, **kwargs: Any) -> str:
+    return f"strftime('%Y-%m-%d %H:%M:%f000', 'now', {compiler.process(element.shift, **kwargs)})"
+
+
+@compiles(now, "postgresql")
+def _now_postgresql(element: now, compiler: Any, **kwargs: Any) -> str:
+    shift = compiler.process(element.shift, **kwargs)
+    return f"(clock_timestamp() + CAST(CAST({shift} AS text) AS interval))"
+
+
+def async_url(database_url: str) -> URL:
+    """Add the driver to a `sqlite:///…` or `postgresql://…` address."""
+    url = make_url(database_url)
+    driver = "sqlite+aiosqlite" if url.get_backend_name() == "sqlite" else "postgresql+asyncpg"
+    return url.set(drivername=driver)
+
+
+class Database:
+    """Connections for writing (transactions) and for reading (one statement each, cannot write)."""
+
+    def __init__(self, database_url: str, *, pool_size: int = 10, timeout_seconds: int = 10) -> None:
+        self.url = async_url(database_url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self._timeout_seconds = timeout_seconds
+        if self.is_sqlite and self.url.database:
+            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+        # SQLite has one writer at a time: waiting for it in the pool is fair, in SQLite it is not.
+        self._writing = self._engine(1 if self.is_sqlite else pool_size, writing=True)
+        self._reading = self._engine(pool_size, writing=False)
+        self._sessions = async_sessionmaker(
+            self._writing, class_=AsyncSession, expire_on_commit=False
+        )
+
+    def _engine(self, pool_size: int, *, writing: bool) -> AsyncEngine:
+        arguments: dict[str, Any] = {}
+        if self.is_sqlite:
+            arguments["timeout"] = self._timeout_seconds
+        else:
+            arguments["timeout"] = self._timeout_seconds
+            arguments["server_settings"] = {
+                "application_name": "r9s",
+                "default_transaction_read_only": "off" if writing else "on",
+                "lock_timeout": f"{self._timeout_seconds}s",
+                "idle_in_transaction_session_timeout": "60s",
+            }
+        engine = create_async_engine(
+            self.url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=self._timeout_seconds,
+            pool_pre_ping=False,
+            connect_args=arguments,
+            **({} if writing else {"isolation_level": "AUTOCOMMIT"}),
+        )
+        if self.is_sqlite:
+            _prepare_sqlite(engine, writing=writing)
+        return engine
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncSession]:
+        """Open a writing transaction; commit at the end, roll back on a raise."""
+        with _outages():
+            async with self._sessions() as session, session.begin():
+                yield session
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Take a connection that cannot write, each statement being a snapshot of its own."""
+        with _outages():
+            async with self._reading.connect() as connection:
+                yield connection
+
+    async def rows(self, statement: Executable) -> list[Any]:
+        """Run one reading statement; all its rows."""
+        async with self.read() as connection:
+            return list((await connection.execute(statement)).all())
+
+    async def row(self, statement: Executable) -> Any | None:
+        """Run one reading statement; its first row or None."""
+        async with self.read() as connection:
+            return (await connection.execute(statement)).first()
+
+    async def ping(self) -> None:
+        """Raise `Unavailable` unless the database answers."""
+        await self.row(text("SELECT 1"))
+
+    def on_statement(self, listener: Callable[[str], None]) -> None:
+        """Tell a listener each SQL statement that runs, so that tests can count them."""
+        for engine in (self._writing, self._reading):
+            event.listen(
+                engine.sync_engine,
+                "before_cursor_execute",
+                lambda _c, _k, statement, _p, _x, _m: listener(statement),
+            )
+
+    async def dispose(self) -> None:
+        """Close every connection."""
+        await self._writing.dispose()
+        await self._reading.dispose()
+
+
+def locked(statement: Select[Any], *tables: Any) -> Select[Any]:
+    """Lock the rows of these tables until the transaction ends. SQLite's one writer holds them already."""
+    return statement.with_for_update(of=list(tables) or None, key_share=True)
+
+
+@contextmanager
+def _outages() -> Iterator[None]:
+    """Turn a database that is away, full or deadlocked into `Unavailable`: nothing was committed."""
+    try:
+        yield
+    except (DBAPIError, PoolTimeout, OSError) as error:
+        if not _is_outage(error):
+            raise
+        log.warning("database_unavailable", error=type(error).__name__)
+        raise Unavailable from error
+
+
+# Deadlock, serialization failure, lock timeout, too many connections, shutting down, starting up.
+_PASSING_STATES = ("40P01", "40001", "55P03", "53", "57P", "08")
+
+
+def _is_outage(error: BaseException) -> bool:
+    if isinstance(error, PoolTimeout | OSError):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    state = getattr(error.orig, "sqlstate", None) or ""
+    away = error.connection_invalidated or isinstance(error, InterfaceError)
+    locked_sqlite = isinstance(error, OperationalError) and "locked" in str(error.orig)
+    return away or locked_sqlite or state.startswith(_PASSING_STATES)
+
+
+def _prepare_sqlite(engine: AsyncEngine, *, writing: bool) -> None:
+    @event.listens_for(engine.sync_engine, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        if not writing:
+            cursor.execute("PRAGMA query_only=ON")
+        cursor.close()
+
+    if writing:
+
+        @event.listens_for(engine.sync_engine, "begin")
+        def _begin(connection: Any) -> None:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def append_only_ddl(table: str, dialect: str) -> list[str]:
+    """Statements that make a table refuse UPDATE and DELETE, for migrations."""
+    says = f"{table} is append-only"
+    if dialect == "sqlite":
+        return [
+            f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
+            f"BEGIN SELECT RAISE(ABORT, '{says}'); END"
+            for verb in ("UPDATE", "DELETE")
+        ]
+    return [
+        f"CREATE FUNCTION {table}_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN RAISE EXCEPTION '{says}'; END $$",
+        f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
+        f"FOR EACH STATEMENT EXECUTE FUNCTION {table}_append_only()",
+    ]
+
+
+def drop_append_only_ddl(table: str, dialect: str) -> list[str]:
+    """Statements that take `append_only_ddl` back, for downgrades."""
+    if dialect == "sqlite":
+        return [f"DROP TRIGGER {table}_no_update", f"DROP TRIGGER {table}_no_delete"]
+    return [f"DROP TRIGGER {table}_append_only ON {table}", f"DROP FUNCTION {table}_append_only()"]

@@ -1,0 +1,224 @@
+"""Every setting: type, default, bounds and a sentence. Read from `R9S_…` variables, `.env` or secret files."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+PREFIX = "R9S_"
+SAMPLE_SECRET = "sample-secret-for-the-sandbox-only-0123456789"  # noqa: S105
+MIN_SECRET_LENGTH = 32
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+Words = Annotated[tuple[str, ...], NoDecode]
+
+
+def limit(default: int, *, at_least: int = 1, upto: int, says: str) -> Any:
+    """Bound a whole number and say in a sentence what it limits."""
+    return Field(default=default, ge=at_least, le=upto, description=says)
+
+
+def says(default: Any, sentence: str) -> Any:
+    """Give a setting its default and its sentence."""
+    return Field(default=default, description=sentence)
+
+
+class Settings(BaseSettings):
+    """All settings, checked. Production refuses what would be unsafe (INTERFACES.md)."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=".env",
+        secrets_dir=os.environ.get("R9S_SECRETS_DIR"),
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    environment: Literal["sandbox", "production"] = says("sandbox", "Where this runs.")
+    sandbox: bool = says(
+        True, "Serve stand-ins for the three hosted services; off by default in production."
+    )
+    host: str = says("127.0.0.1", "Address to listen on.")
+    port: int = limit(8000, upto=65535, says="Port to listen on.")
+    base_url: str = says("", "Public address; every absolute link starts with it.")
+    database_url: str = says(
+        "sqlite:///var/r9s.sqlite3", "`sqlite:///path` or `postgresql://…`; the driver is added."
+    )
+    database_pool_size: int = limit(10, upto=200, says="Connections a process keeps for writing.")
+    database_timeout_seconds: int = limit(
+        10, upto=120, says="Longest wait for a connection or a lock."
+    )
+
+    secret_key: SecretStr = says(
+        SecretStr(SAMPLE_SECRET), "Signs cursors, form tokens and letters' links."
+    )
+    key_pepper: SecretStr = says(SecretStr(SAMPLE_SECRET), "Mixed into the hash of every API key.")
+
+    oidc_issuer: str = says("", "Address of the OpenID Connect provider; default: the sandbox's.")
+    oidc_client_id: str = says("r9s-portal", "This service's name at the provider.")
+    oidc_client_secret: SecretStr = says(
+        SecretStr(SAMPLE_SECRET), "This service's secret at the provider."
+    )
+    oidc_audience: str = says("", "Audience of access tokens for GraphQL; default: the base URL.")
+    oidc_leeway_seconds: int = limit(
+        60, at_least=0, upto=120, says="How far the provider's clock may be off."
+    )
+
+    smtp_url: SecretStr = says(
+        SecretStr(""), "`smtp://user:password@host:port` or `smtps://…`; default: the sandbox's."
+    )
+    mail_from: str = says("R9S <no-reply@r9s.example>", "Sender of every letter.")
+    mail_attempts: int = limit(12, upto=50, says="Deliveries tried before a letter is given up.")
+    sandbox_smtp_port: int = limit(
+        0, at_least=0, upto=65535, says="Port of the sandbox's mail server; 0 takes a free one."
+    )
+
+    allowed_origins: Words = says((), "Origins whose scripts may use GraphQL with a bearer token.")
+    allowed_hosts: Words = says((), "Host names served besides the base URL's own.")
+    trusted_proxies: Words = says(
+        (), "Addresses whose X-Forwarded-For and X-Forwarded-Proto count."
+    )
+    rate_limit_store: str = says(
+        "async+memory://", "Where rate limits are counted; `async+redis://…` for several processes."
+    )
+    rate_limit_user: int = limit(600, upto=100_000, says="Requests a minute of one user.")
+    rate_limit_address: int = limit(1200, upto=1_000_000, says="Requests a minute of one address.")
+    rate_limit_sign_in: int = limit(60, upto=10_000, says="Sign-ins a minute from one address.")
+    rate_limit_invitations: int = limit(
+        1000, upto=100_000, says="Letters an organization may cause in an hour."
+    )
+
+    session_idle_minutes: int = limit(120, upto=1440, says="A session ends after this pause.")
+    session_hours: int = limit(12, upto=168, says="A session ends after this time in all.")
+    fresh_sign_in_minutes: int = limit(10, upto=120, says="How long a sign-in counts as fresh.")
+    invitation_days: int = limit(7, upto=30, says="An invitation ends after this time.")
+
+    page_size: int = limit(100, upto=100, says="Most rows in one page of GraphQL.")
+    list_input: int = limit(500, upto=1000, says="Most items in one list that a client sends.")
+    body_bytes: int = limit(65_536, at_least=1024, upto=1_048_576, says="Largest request body.")
+    query_depth: int = limit(8, upto=20, says="Deepest GraphQL query.")
+    query_aliases: int = limit(15, upto=100, says="Most aliases in a GraphQL query.")
+    query_tokens: int = limit(1000, upto=10_000, says="Most tokens in a GraphQL query.")
+    query_seconds: int = limit(5, upto=60, says="Longest run of a GraphQL query.")
+
+    member_cap: int = limit(10_000, upto=1_000_000, says="Members in one organization.")
+    invitation_cap: int = limit(1000, upto=100_000, says="Waiting invitations per organization.")
+    organization_cap: int = limit(50, upto=10_000, says="Organizations of one user.")
+
+    log_format: Literal["json", "text"] = says("json", "Shape of the log lines.")
+    log_level: Literal["debug", "info", "warning", "error"] = says("info", "Least level logged.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Argument, then environment, then `.env`, then secret files."""
+        return init_settings, env_settings, dotenv_settings, file_secret_settings
+
+    @field_validator("allowed_origins", "allowed_hosts", "trusted_proxies", mode="before")
+    @classmethod
+    def _split_words(cls, value: object) -> object:
+        return tuple(part for part in value.replace(",", " ").split()) if isinstance(value, str) else value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_addresses(cls, values: Any) -> Any:
+        given = {name: value for name, value in dict(values).items() if value not in ("", None)}
+        production = given.get("environment") == "production"
+        given.setdefault("sandbox", not production)
+        if not production:
+            given.setdefault("base_url", f"http://127.0.0.1:{given.get('port', 8000)}")
+        base_url = str(given.get("base_url", "")).rstrip("/")
+        given["base_url"] = base_url
+        if not production:
+            given.setdefault("oidc_issuer", f"{base_url}/sandbox/identity")
+        given.setdefault("oidc_audience", base_url)
+        return given
+
+    @model_validator(mode="after")
+    def _refuse_the_unsafe(self) -> Self:
+        refusals = list(self._refusals())
+        if refusals:
+            raise ValueError(" ".join(refusals))
+        return self
+
+    def _refusals(self) -> Any:
+        parts = urlsplit(self.base_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/"):
+            yield "R9S_BASE_URL must be an address such as https://app.example.com, without a path."
+        if not self.database_url.startswith(("sqlite:///", "postgresql://")):
+            yield "R9S_DATABASE_URL must start with sqlite:/// or postgresql://."
+        if self.sandbox and parts.hostname not in LOOPBACK:
+            yield "The sandbox serves loopback only: set R9S_SANDBOX=false or a loopback R9S_BASE_URL."
+        if not self.sandbox and parts.scheme != "https":
+            yield "R9S_BASE_URL must use https where the sandbox is off."
+        if not self.sandbox and not self.smtp_url.get_secret_value():
+            yield "R9S_SMTP_URL is missing."
+        if self.environment == "production":
+            yield from self._refusals_in_production(parts.scheme)
+
+    def _refusals_in_production(self, scheme: str) -> Any:
+        if self.sandbox:
+            yield "R9S_SANDBOX must be off in production."
+        if scheme != "https":
+            yield "R9S_BASE_URL must use https in production."
+        for name in ("secret_key", "key_pepper", "oidc_client_secret"):
+            secret = getattr(self, name).get_secret_value()
+            if secret == SAMPLE_SECRET or len(secret) < MIN_SECRET_LENGTH or len(set(secret)) < 8:
+                yield f"{PREFIX}{name.upper()} is missing, a sample, or too short: 32 characters or more."
+        if not self.oidc_issuer.startswith("https://"):
+            yield "R9S_OIDC_ISSUER must be an https address."
+
+    @property
+    def secure(self) -> bool:
+        """Whether browsers reach us by https, so that cookies carry `Secure` and `__Host-`."""
+        return self.base_url.startswith("https://")
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """Host names that are served."""
+        own = urlsplit(self.base_url).hostname or ""
+        aliases = LOOPBACK - {"::1"} if self.sandbox else set()
+        return frozenset({own, *aliases, *self.allowed_hosts})
+
+
+def load_settings(**given: Any) -> Settings:
+    """Read all settings; raise `SystemExit` with one sentence each for what is wrong or misspelt."""
+    from pydantic import ValidationError
+
+    unknown = unknown_names()
+    if unknown:
+        sys.exit(f"Unknown settings: {', '.join(unknown)}. `r9s settings` lists the known ones.")
+    try:
+        return Settings(**given)
+    except ValidationError as refused:
+        lines = []
+        for error in refused.errors():
+            where = "".join(f"{PREFIX}{str(part).upper()}: " for part in error["loc"][:1])
+            lines.append(f"{where}{error['msg'].removeprefix('Value error, ')}")
+        sys.exit("Settings refused.\n" + "\n".join(lines))
+
+
+def unknown_names() -> list[str]:
+    """Name the `R9S_…` variables, in the environment and `.env`, that are no setting."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | {"R9S_SECRETS_DIR"}
+    names = set(os.environ)
+    dotenv = Path(".env")
+    if dotenv.exists():
+        names |= {line.split("=", 1)[0].removeprefix("export ").strip() for line in dotenv.read_text().splitlines()}
+    return sorted(name for name in names if name.startswith(PREFIX) and name not in known)

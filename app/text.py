@@ -1,0 +1,59 @@
+"""Texts that people type: cleaned for storing, folded for comparing."""
+
+import re
+import unicodedata
+
+from email_validator import EmailNotValidError, validate_email
+
+from app.errors import Invalid
+
+NAME_LENGTH = 80
+EMAIL_LENGTH = 254
+SEARCH_LENGTH = 100
+
+# Controls, private-use and unassigned characters, and the format characters (bidi overrides
+# among them) that make a text look like another one.
+_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def fold(text: str) -> str:
+    """Make a text comparable and sortable: no case, no accents, single spaces."""
+    bare = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return " ".join(bare.casefold().split())
+
+
+def fold_email(email: str) -> str:
+    """Make addresses comparable: trimmed and case-folded, nothing else (PRODUCT.md, invitation)."""
+    return email.strip().casefold()
+
+
+def clean_name(text: str, field: str = "name") -> str:
+    """Check a name that a person typed. Raises `Invalid` for what cannot be seen, is empty or too long."""
+    name = re.sub(r"\s+", " ", unicodedata.normalize("NFC", text[: NAME_LENGTH * 20])).strip()
+    if not fold(name):
+        raise Invalid(**{field: "Write a name."})
+    if len(name) > NAME_LENGTH or len(text) > NAME_LENGTH * 20:
+        raise Invalid(**{field: f"A name has at most {NAME_LENGTH} characters."})
+    if any(unicodedata.category(c) in _UNSEEN for c in name):
+        raise Invalid(**{field: "A name has visible characters only."})
+    return name
+
+
+def clean_email(text: str, *, test_addresses: bool) -> str:
+    """Check an e-mail address, trimmed. Raises `Invalid`. `test_addresses` lets reserved domains pass."""
+    try:
+        if len(text) > EMAIL_LENGTH * 4:
+            raise EmailNotValidError("too long")
+        found = validate_email(text.strip(), check_deliverability=False, test_environment=test_addresses)
+    except EmailNotValidError:
+        raise Invalid(email="This is no e-mail address.") from None
+    return found.normalized
+
+
+def search_text(text: str | None) -> str:
+    """Fold what someone searches for; empty when there is nothing to search."""
+    if not text:
+        return ""
+    if len(text) > SEARCH_LENGTH:
+        raise Invalid(search=f"Search for at most {SEARCH_LENGTH} characters.")
+    return fold(text.replace("\0", ""))
