@@ -22,10 +22,17 @@ from sqlalchemy import (
     event,
     text,
 )
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import (
+    AsyncConnection,
+    AsyncEngine,
+    async_sessionmaker,
+    create_async_engine,
+)
 from sqlalchemy.ext.compiler import compiles
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -142,7 +149,9 @@ def async_url(database_url: str) -> URL:
 class Database:
     """Connections for writing (transactions) and for reading (one statement each, cannot write)."""
 
-    def __init__(self, database_url: str, *, pool_size: int = 10, timeout_seconds: int = 10) -> None:
+    def __init__(
+        self, database_url: str, *, pool_size: int = 10, timeout_seconds: int = 10
+    ) -> None:
         self.url = async_url(database_url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._timeout_seconds = timeout_seconds
@@ -221,6 +230,16 @@ class Database:
         """Close every connection."""
         await self._writing.dispose()
         await self._reading.dispose()
+
+
+async def insert_or_ignore(session: AsyncSession, row: Any, unique: tuple[str, ...]) -> bool:
+    """Insert a row unless one with the same unique columns is there; tell whether it was inserted."""
+    table = type(row).__table__
+    insert = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgresql_insert
+    values = {column.name: getattr(row, column.name) for column in table.columns}
+    statement = insert(table).values(values).on_conflict_do_nothing(index_elements=unique)
+    inserted = await session.exec(statement.returning(*table.primary_key.columns))
+    return inserted.first() is not None
 
 
 def locked(statement: Select[Any], *tables: Any) -> Select[Any]:

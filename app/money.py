@@ -43,7 +43,9 @@ def parse_quota(text: object, field: str = "quota") -> int:
     try:
         micro = parse_credits(str(text) if type(text) is int else text, field)
     except Invalid:
-        raise Invalid(**{field: 'Write a number of credits, "-1" for no limit or "0" for none at all.'}) from None
+        raise Invalid(
+            **{field: 'Write a number of credits, "-1" for no limit or "0" for none at all.'}
+        ) from None
     if micro == UNLIMITED * MICRO:
         return UNLIMITED
     if micro < 0:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -17,6 +17,7 @@ from pydantic_settings import (
 PREFIX = "R9S_"
 SAMPLE_SECRET = "sample-secret-for-the-sandbox-only-0123456789"  # noqa: S105
 MIN_SECRET_LENGTH = 32
+MIN_SECRET_SYMBOLS = 8
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 Words = Annotated[tuple[str, ...], NoDecode]
@@ -46,7 +47,8 @@ class Settings(BaseSettings):
 
     environment: Literal["sandbox", "production"] = says("sandbox", "Where this runs.")
     sandbox: bool = says(
-        True, "Serve stand-ins for the three hosted services; off by default in production."
+        default=True,
+        sentence="Serve stand-ins for the three hosted services; off by default in production.",
     )
     host: str = says("127.0.0.1", "Address to listen on.")
     port: int = limit(8000, upto=65535, says="Port to listen on.")
@@ -121,7 +123,7 @@ class Settings(BaseSettings):
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic-settings calls by position
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,
@@ -133,7 +135,11 @@ class Settings(BaseSettings):
     @field_validator("allowed_origins", "allowed_hosts", "trusted_proxies", mode="before")
     @classmethod
     def _split_words(cls, value: object) -> object:
-        return tuple(part for part in value.replace(",", " ").split()) if isinstance(value, str) else value
+        return (
+            tuple(part for part in value.replace(",", " ").split())
+            if isinstance(value, str)
+            else value
+        )
 
     @model_validator(mode="before")
     @classmethod
@@ -159,7 +165,11 @@ class Settings(BaseSettings):
 
     def _refusals(self) -> Any:
         parts = urlsplit(self.base_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/"):
+        if (
+            parts.scheme not in ("http", "https")
+            or not parts.hostname
+            or parts.path not in ("", "/")
+        ):
             yield "R9S_BASE_URL must be an address such as https://app.example.com, without a path."
         if not self.database_url.startswith(("sqlite:///", "postgresql://")):
             yield "R9S_DATABASE_URL must start with sqlite:/// or postgresql://."
@@ -179,7 +189,11 @@ class Settings(BaseSettings):
             yield "R9S_BASE_URL must use https in production."
         for name in ("secret_key", "key_pepper", "oidc_client_secret"):
             secret = getattr(self, name).get_secret_value()
-            if secret == SAMPLE_SECRET or len(secret) < MIN_SECRET_LENGTH or len(set(secret)) < 8:
+            if (
+                secret == SAMPLE_SECRET
+                or len(secret) < MIN_SECRET_LENGTH
+                or len(set(secret)) < MIN_SECRET_SYMBOLS
+            ):
                 yield f"{PREFIX}{name.upper()} is missing, a sample, or too short: 32 characters or more."
         if not self.oidc_issuer.startswith("https://"):
             yield "R9S_OIDC_ISSUER must be an https address."
@@ -199,8 +213,6 @@ class Settings(BaseSettings):
 
 def load_settings(**given: Any) -> Settings:
     """Read all settings; raise `SystemExit` with one sentence each for what is wrong or misspelt."""
-    from pydantic import ValidationError
-
     unknown = unknown_names()
     if unknown:
         sys.exit(f"Unknown settings: {', '.join(unknown)}. `r9s settings` lists the known ones.")
@@ -220,5 +232,8 @@ def unknown_names() -> list[str]:
     names = set(os.environ)
     dotenv = Path(".env")
     if dotenv.exists():
-        names |= {line.split("=", 1)[0].removeprefix("export ").strip() for line in dotenv.read_text().splitlines()}
+        names |= {
+            line.split("=", 1)[0].removeprefix("export ").strip()
+            for line in dotenv.read_text().splitlines()
+        }
     return sorted(name for name in names if name.startswith(PREFIX) and name not in known)

@@ -36,7 +36,11 @@ def id_field() -> Any:
 
 def time_field(*, optional: bool = False) -> Any:
     """Store a moment in UTC."""
-    return Field(default=None, sa_type=UtcDateTime, nullable=True) if optional else Field(sa_type=UtcDateTime)
+    return (
+        Field(default=None, sa_type=UtcDateTime, nullable=True)
+        if optional
+        else Field(sa_type=UtcDateTime)
+    )
 
 
 def one_of(column: str, kind: Iterable[Enum]) -> CheckConstraint:

@@ -44,7 +44,9 @@ class Invitation(Table, table=True):
             postgresql_where=WAITING,
         ),
         Index(None, "account_id", "created_at", "id"),
-        Index("ix_invitations_email", "email_folded", sqlite_where=WAITING, postgresql_where=WAITING),
+        Index(
+            "ix_invitations_email", "email_folded", sqlite_where=WAITING, postgresql_where=WAITING
+        ),
     )
     KIND: ClassVar[str] = "invitation"
     AUDITED: ClassVar[tuple[str, ...]] = ("email", "status", "quota", "generation")

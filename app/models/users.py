@@ -38,7 +38,11 @@ class Session(Table, table=True):
     """A browser that is signed in. The cookie holds a secret of which only the hash stands here."""
 
     __tablename__ = "sessions"
-    __table_args__ = (UniqueConstraint("secret_hash"), Index(None, "user_id"), Index(None, "expires_at"))
+    __table_args__ = (
+        UniqueConstraint("secret_hash"),
+        Index(None, "user_id"),
+        Index(None, "expires_at"),
+    )
 
     id: UUID = id_field()
     user_id: UUID = Field(foreign_key="users.id")

@@ -1,0 +1,1 @@
+"""The hosted services, each behind one small class: the identity provider, mail."""
