@@ -11,8 +11,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from app.actors import Actor, changes, picture, target_name
-from app.database import Session, locked, now
+from app.actors import Actor, picture
+from app.database import AnySelect, Session, locked, now
 from app.errors import Dissolved, Forbidden, NotFound, ReauthenticationRequired, Refusal
 from app.models import Account, Member, Table
 from app.permissions import Permission
@@ -131,10 +131,12 @@ class Writing(Generic[Row, P, R]):
         permission: Permission,
         *,
         fresh: bool,
+        check: Callable[Concatenate[Viewer, P], object] | None,
     ) -> None:
         functools.update_wrapper(self, function)
         self._function = function
         self._on = on
+        self._check_arguments = check
         self.declared = _declare(function, "writes", permission=permission, on=on, fresh=fresh)
 
     async def __call__(
@@ -148,6 +150,8 @@ class Writing(Generic[Row, P, R]):
     ) -> list[R]:
         """Do it to many rows of one account, all or none, in one transaction."""
         person = viewer.person
+        if self._check_arguments is not None:
+            self._check_arguments(viewer, *args, **kwargs)
         ids = list(dict.fromkeys(row_ids))
         async with viewer.database.write() as session:
             account, member, rows, at = await _rows_and_seat(session, self._on, ids, person.id)
@@ -160,7 +164,8 @@ class Writing(Generic[Row, P, R]):
                 actor = Actor(viewer, at, seat, session, self.declared.name)
                 before = picture(rows[one])
                 results.append(await self._function(actor, rows[one], *args, **kwargs))
-                await _record_change(actor, rows[one], before)
+                await actor.record_change(rows[one], before)
+                _must_be_recorded(actor)
             await session.flush()
         viewer.seats.pop(account.id, None)
         if member.ended_at is None and account.dissolved_at is None:
@@ -169,10 +174,18 @@ class Writing(Generic[Row, P, R]):
 
 
 def writes(
-    permission: Permission, *, on: type[Row], fresh: bool = False
+    permission: Permission,
+    *,
+    on: type[Row],
+    fresh: bool = False,
+    check: Callable[Concatenate[Viewer, P], object] | None = None,
 ) -> Callable[[Callable[Concatenate[Actor, Row, P], Awaitable[R]]], Writing[Row, P, R]]:
-    """Declare a writing verb on one row; `fresh` asks for a sign-in of the last ten minutes."""
-    return lambda function: Writing(function, on, permission, fresh=fresh)
+    """Declare a writing verb on one row.
+
+    `fresh` asks for a sign-in of the last ten minutes; `check` refuses arguments that make no sense
+    anywhere, before any row is looked up.
+    """
+    return lambda function: Writing(function, on, permission, fresh=fresh, check=check)
 
 
 async def _rows_and_seat(
@@ -184,13 +197,15 @@ async def _rows_and_seat(
     """
     seat = aliased(Member)
     target: Any = Account if on is Account else aliased(on)
-    statement = select(Account, seat, target, now()).join(seat, seat.account_id == col(Account.id))
+    statement: AnySelect = select(Account, seat, target, now()).join(
+        seat, col(seat.account_id) == col(Account.id)
+    )
     if on is not Account:
         statement = statement.join(target, target.account_id == col(Account.id))
-    statement = statement.where(target.id.in_(row_ids), seat.user_id == user_id)
+    statement = statement.where(target.id.in_(row_ids), col(seat.user_id) == user_id)
     tables = [Account, seat] if on is Account else [Account, seat, target]
     ordered = locked(statement.order_by(target.id), *tables)
-    found = (await session.exec(ordered)).all()
+    found = (await session.execute(ordered)).all()
     rows = {row.id: row for _account, _seat, row, _at in found}
     if len(rows) != len(row_ids) or len({account.id for account, *_rest in found}) != 1:
         raise NotFound
@@ -224,11 +239,7 @@ def _must_be_fresh(viewer: Viewer, at: datetime) -> None:
         raise ReauthenticationRequired
 
 
-async def _record_change(actor: Actor, row: Table, picture_before: dict[str, Any]) -> None:
-    """Write the audit event of the row that a verb was called on; changes elsewhere it records itself."""
-    before, after = changes(picture_before, picture(row))
-    if after:
-        actor.record(row, name=await target_name(actor.session, row), before=before, after=after)
+def _must_be_recorded(actor: Actor) -> None:
     if actor.session.dirty and not actor.recorded:
         raise RuntimeError(f"{actor.action} changed something and recorded no audit event")
 
@@ -286,7 +297,7 @@ async def _transaction(
     viewer: Viewer, function: Callable[..., Awaitable[R]], *args: Any, **kwargs: Any
 ) -> R:
     async with viewer.database.write() as session:
-        at = (await session.exec(select(now()))).scalar_one()
+        at = (await session.execute(select(now()))).scalar_one()
         actor = Actor(viewer, at, None, session, function.__name__)
         result = await function(actor, *args, **kwargs)
         await session.flush()

@@ -51,6 +51,13 @@ class Actor:
             raise RuntimeError("this verb acts on no account")
         return self.seat
 
+    @property
+    def rank(self) -> Role:
+        """The actor's role in this account. A management key has none, and no way into a writing verb."""
+        if self.place.role is None:
+            raise RuntimeError("a management key acts on nothing")
+        return self.place.role
+
     def can(self, permission: Permission) -> bool:
         """Tell whether the actor holds a permission in this account."""
         return permission in self.place.permissions
@@ -58,9 +65,9 @@ class Actor:
     def must_outrank(self, member: Member, *, unless_own_as: Role | None = None) -> None:
         """Refuse acting on people of the same or a higher rank (PRODUCT.md, role matrix)."""
         own = member.id == self.place.member_id
-        if own and self.place.role == unless_own_as:
+        if own and self.rank is unless_own_as:
             return
-        if own or member.role >= self.place.role:
+        if own or member.role >= self.rank:
             raise Forbidden("You may do this only to people whose role is below yours.")
 
     def must_be_verified(self) -> None:
@@ -98,6 +105,12 @@ class Actor:
         )
         self.session.add(event)
         self.recorded += 1
+
+    async def record_change(self, row: Table, before: dict[str, Any]) -> None:
+        """Add the audit event of a row's change since its `picture` was taken; none if nothing changed."""
+        old, new = changes(before, picture(row))
+        if new:
+            self.record(row, name=await target_name(self.session, row), before=old, after=new)
 
     def send(
         self, kind: str, recipient: str, account_id: UUID, fields: dict[str, Any], **invitation: Any
@@ -140,6 +153,6 @@ async def target_name(session: Session, row: Table) -> str:
     """Name a row for an audit event, in words that outlive it."""
     if isinstance(row, Member):
         return (
-            await session.exec(select(col(User.name)).where(col(User.id) == row.user_id))
+            await session.execute(select(col(User.name)).where(col(User.id) == row.user_id))
         ).scalar_one()
     return str(getattr(row, "name", None) or getattr(row, "email", ""))

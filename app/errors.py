@@ -96,11 +96,6 @@ class InvitationClosed(Conflict):
     says = "This invitation is no longer open. Ask for a new one."
 
 
-class NameMismatch(Conflict):
-    code = "name_mismatch"
-    says = "The name does not match. Type the organization's name exactly."
-
-
 class Dissolved(Refusal):
     status, code = 410, "dissolved"
     says = "This organization has been dissolved."

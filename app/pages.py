@@ -68,11 +68,16 @@ def page_of(
     rows: Sequence[T],
     first: int,
     after: Sequence[Any] | None,
-    cursor_of: Callable[[T], str],
+    cursors: Cursors,
+    key_of: Callable[[T], Sequence[Any]],
 ) -> Page[T]:
     """Make a page of what a statement gave for `first + 1` rows after a key."""
     shown = rows[:first]
-    return Page(shown, len(rows) > first, after is not None, lambda index: cursor_of(shown[index]))
+
+    def cursor(index: int) -> str:
+        return cursors.write(key_of(shown[index]))
+
+    return Page(shown, len(rows) > first, after is not None, cursor)
 
 
 def check_first(first: int, settings: Settings) -> int:

@@ -83,3 +83,8 @@ MANAGEMENT_KEY_PERMISSIONS = frozenset(
 def permissions_of(kind: AccountKind, role: Role) -> frozenset[Permission]:
     """List what a member may do in an account of this kind."""
     return PERSONAL_PERMISSIONS if kind is AccountKind.PERSONAL else ROLE_PERMISSIONS[role]
+
+
+def roles_with(permission: Permission) -> tuple[Role, ...]:
+    """List the roles of an organization that hold a permission."""
+    return tuple(role for role, held in ROLE_PERMISSIONS.items() if permission in held)

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import select
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from app.database import Database, now
+from app.database import AnySelect, Database, now
 from app.errors import Dissolved, NotFound, Refusal, Unauthenticated
 from app.models import Account, AuditActorKind, Member, Table, User
 from app.permissions import (
@@ -118,7 +118,7 @@ SEAT_COLUMNS = (
 )
 
 
-def seats_of(user_id: UUID, *more: Any) -> Select[Any]:
+def seats_of(user_id: UUID, *more: Any) -> AnySelect:
     """Select a person's seats, ended ones too; the caller says in which accounts."""
     return (
         select(*SEAT_COLUMNS, *more)

@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 from sqlmodel import col
 
 from app.actors import Actor, changes, picture
-from app.database import Session, insert_or_ignore
+from app.database import Session, insert_or_ignore, locked
 from app.integrations.identity import Identity
 from app.models import Account, Member, User
 from app.money import UNLIMITED
@@ -30,7 +30,8 @@ async def personal_account_of(session: Session, user_id: UUID) -> Account:
         .join(Member, col(Member.account_id) == col(Account.id))
         .where(col(Member.user_id) == user_id, col(Account.kind) == AccountKind.PERSONAL)
     )
-    return (await session.exec(statement)).scalar_one()
+    account: Account = (await session.execute(statement)).scalar_one()
+    return account
 
 
 async def take_in(actor: Actor, identity: Identity) -> User:
@@ -47,7 +48,7 @@ async def take_in(actor: Actor, identity: Identity) -> User:
     statement = select(User).where(
         col(User.issuer) == identity.issuer, col(User.subject) == identity.subject
     )
-    user = (await actor.session.exec(statement.with_for_update())).scalar_one()
+    user: User = (await actor.session.execute(locked(statement))).scalar_one()
     if made:
         await _open_personal_account(actor, user)
     else:
@@ -83,7 +84,7 @@ async def _keep_in_step(actor: Actor, user: User, facts: dict[str, object]) -> N
     old, new = changes(before, picture(user))
     if not new:
         return
-    await actor.session.exec(
+    await actor.session.execute(
         update(Member)
         .where(col(Member.user_id) == user.id)
         .values(name_folded=folded_name(user.name), email_folded=user.email_folded)

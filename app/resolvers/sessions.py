@@ -10,7 +10,7 @@ from sqlalchemy import delete, select, update
 from sqlmodel import col
 
 from app.access import Actor, Viewer, anyone, signed_in_writes, system
-from app.database import now
+from app.database import AnySelect, affected, now
 from app.errors import SignInRefused
 from app.integrations.identity import Identity, SignInStart
 from app.models import Session, SignInAttempt, User
@@ -63,7 +63,7 @@ async def begin_sign_in(
     actor: Actor, start: SignInStart, *, browser: str, return_path: str, fresh: bool
 ) -> None:
     """Remember a sign-in that leaves for the identity provider, bound to the browser's secret."""
-    await actor.session.exec(
+    await actor.session.execute(
         delete(SignInAttempt).where(col(SignInAttempt.expires_at) <= actor.now)
     )
     attempt = SignInAttempt(
@@ -95,7 +95,7 @@ async def take_sign_in(actor: Actor, *, state: str, browser: str) -> Attempt:
             col(SignInAttempt.fresh),
         )
     )
-    found = (await actor.session.exec(statement)).first()
+    found = (await actor.session.execute(statement)).first()
     if found is None:
         raise SignInRefused(
             "This sign-in is not one that this browser started, or it took too long."
@@ -109,8 +109,8 @@ async def sign_in(actor: Actor, identity: Identity, *, replacing: str | None) ->
     user = await take_in(actor, identity)
     session = actor.session
     if replacing is not None:
-        await session.exec(delete(Session).where(col(Session.secret_hash) == _hash(replacing)))
-    await session.exec(
+        await session.execute(delete(Session).where(col(Session.secret_hash) == _hash(replacing)))
+    await session.execute(
         delete(Session).where(col(Session.user_id) == user.id, col(Session.expires_at) <= actor.now)
     )
     secret = secrets.token_urlsafe(32)
@@ -131,7 +131,7 @@ async def sign_in(actor: Actor, identity: Identity, *, replacing: str | None) ->
 @anyone
 async def session_of(viewer: Viewer, secret: str) -> SessionFacts | None:
     """Find the live session behind a cookie, by one statement; None for an ended or unknown one."""
-    statement = (
+    statement: AnySelect = (
         select(
             *PERSON_COLUMNS,
             col(Session.id).label("session_id"),
@@ -163,7 +163,7 @@ async def session_of(viewer: Viewer, secret: str) -> SessionFacts | None:
 @system
 async def touch_session(actor: Actor, session_id: UUID) -> None:
     """Note that a session is in use."""
-    await actor.session.exec(
+    await actor.session.execute(
         update(Session).where(col(Session.id) == session_id).values(seen_at=actor.now)
     )
 
@@ -181,7 +181,7 @@ async def sign_out_everywhere(actor: Actor) -> None:
 
 
 async def _end(actor: Actor, which: object) -> None:
-    ended = (await actor.session.exec(delete(Session).where(which))).rowcount  # type: ignore[arg-type]
+    ended = affected(await actor.session.execute(delete(Session).where(which)))  # type: ignore[arg-type]
     if ended:
         account = await personal_account_of(actor.session, actor.user.id)
         actor.record(account, name=account.name, account_id=account.id, before={"sessions": ended})
@@ -206,8 +206,8 @@ async def recognise(actor: Actor, identity: Identity) -> Person:
 @system
 async def end_stale_sessions(actor: Actor) -> int:
     """Delete sessions and sign-ins whose time is over; tell how many sessions."""
-    await actor.session.exec(
+    await actor.session.execute(
         delete(SignInAttempt).where(col(SignInAttempt.expires_at) <= actor.now)
     )
-    stale = await actor.session.exec(delete(Session).where(col(Session.expires_at) <= actor.now))
-    return stale.rowcount
+    stale = await actor.session.execute(delete(Session).where(col(Session.expires_at) <= actor.now))
+    return affected(stale)
