@@ -28,7 +28,7 @@ class Account(Table, table=True):
     AUDITED: ClassVar[tuple[str, ...]] = ("name", "default_quota", "dissolved_at")
 
     id: UUID = id_field()
-    kind: AccountKind = Field(sa_type=EnumText(AccountKind))  # type: ignore[call-overload]
+    kind: AccountKind = Field(sa_type=EnumText(AccountKind))
     name: str = Field(max_length=200)
     slug: str = Field(max_length=80)
     default_quota: int = Field(default=UNLIMITED, sa_type=Micro)

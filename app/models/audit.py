@@ -34,14 +34,14 @@ class AuditEvent(Table, table=True):
     id: UUID = id_field()
     account_id: UUID = Field(foreign_key="accounts.id")
     action: str = Field(max_length=60)
-    actor_kind: AuditActorKind = Field(sa_type=EnumText(AuditActorKind))  # type: ignore[call-overload]
+    actor_kind: AuditActorKind = Field(sa_type=EnumText(AuditActorKind))
     actor_id: UUID | None = None
     actor_name: str = Field(max_length=254)
     target_kind: str | None = Field(default=None, max_length=20)
     target_id: UUID | None = None
     target_name: str | None = Field(default=None, max_length=254)
-    before: Any = Field(default=None, sa_type=JSON(none_as_null=True), nullable=True)  # type: ignore[call-overload]
-    after: Any = Field(default=None, sa_type=JSON(none_as_null=True), nullable=True)  # type: ignore[call-overload]
+    before: Any = Field(default=None, sa_type=JSON(none_as_null=True), nullable=True)
+    after: Any = Field(default=None, sa_type=JSON(none_as_null=True), nullable=True)
     request_id: str | None = Field(default=None, max_length=64)
     ip: str | None = Field(default=None, max_length=45)
     at: datetime = time_field()

@@ -58,7 +58,7 @@ class Invitation(Table, table=True):
     quota: int | None = Field(default=None, sa_type=Micro, nullable=True)
     status: InvitationStatus = Field(
         default=InvitationStatus.PENDING,
-        sa_type=EnumText(InvitationStatus),  # type: ignore[call-overload]
+        sa_type=EnumText(InvitationStatus),
     )
     generation: int = 1
     invited_by: UUID = Field(foreign_key="users.id")

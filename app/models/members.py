@@ -47,9 +47,9 @@ class Member(Table, table=True):
     id: UUID = id_field()
     account_id: UUID = Field(foreign_key="accounts.id")
     user_id: UUID = Field(foreign_key="users.id")
-    role: Role = Field(sa_type=EnumNumber(Role))  # type: ignore[call-overload]
+    role: Role = Field(sa_type=EnumNumber(Role))
     quota: int = Field(sa_type=Micro)
     joined_at: datetime = time_field()
     ended_at: datetime | None = time_field(optional=True)
-    name_folded: str = Field(sa_type=folded(200))  # type: ignore[call-overload]
-    email_folded: str = Field(sa_type=folded(762))  # type: ignore[call-overload]
+    name_folded: str = Field(sa_type=folded(200))
+    email_folded: str = Field(sa_type=folded(762))
