@@ -68,7 +68,9 @@ class Reading(Generic[P, R]):
 
     def __init__(
         self,
-        function: Callable[Concatenate[Viewer, Mapping[UUID, Seat], P], Awaitable[dict[UUID, R]]],
+        function: Callable[
+            Concatenate[Viewer, Mapping[UUID, Seat], P], Awaitable[Mapping[UUID, R | Refusal]]
+        ],
         on: type[Table],
         permission: Permission | None,
     ) -> None:
@@ -111,7 +113,7 @@ class Reading(Generic[P, R]):
 def reads(
     permission: Permission | None, *, on: type[Table]
 ) -> Callable[
-    [Callable[Concatenate[Viewer, Mapping[UUID, Seat], P], Awaitable[dict[UUID, R]]]],
+    [Callable[Concatenate[Viewer, Mapping[UUID, Seat], P], Awaitable[Mapping[UUID, R | Refusal]]]],
     Reading[P, R],
 ]:
     """Declare a reading verb; it gets the seat for each id that is asked for and may be answered.

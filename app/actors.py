@@ -85,15 +85,20 @@ class Actor:
         account_id: UUID | None = None,
         action: str | None = None,
     ) -> None:
-        """Add one audit event to the transaction: this verb's action on `target`, called `name`."""
-        user = self.viewer.user
+        """Add one audit event to the transaction: this verb's action on `target`, called `name`.
+
+        Of a picture before and one after, what differs is kept.
+        """
+        if before is not None and after is not None:
+            before, after = changes(before, after)
+        acting = self.viewer.user or self.viewer.key
         kind = self.viewer.kind
         event = AuditEvent(
             account_id=account_id or self.place.account_id,
             action=action or self.action,
             actor_kind=kind,
-            actor_id=user.id if user else None,
-            actor_name=user.name if user else kind.value.lower(),
+            actor_id=acting.id if acting else None,
+            actor_name=acting.name if acting else kind.value.lower(),
             target_kind=target.KIND,
             target_id=getattr(target, "id"),  # noqa: B009 - Table itself declares no columns
             target_name=name[:254],
@@ -134,7 +139,7 @@ def picture(row: Table) -> dict[str, Any]:
 
 
 def _plain(name: str, value: Any) -> Any:
-    if name.endswith("quota") and isinstance(value, int):
+    if name.endswith(("quota", "limit")) and isinstance(value, int):
         return quota_text(value)
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Date,
     DateTime,
     Dialect,
     Executable,
@@ -138,6 +139,27 @@ def _now_sqlite(element: now, compiler: Any, **kwargs: Any) -> str:
 def _now_postgresql(element: now, compiler: Any, **kwargs: Any) -> str:
     shift = compiler.process(element.shift, **kwargs)
     return f"(clock_timestamp() + CAST(CAST({shift} AS text) AS interval))"
+
+
+class this_month(ColumnElement[date]):  # noqa: N801 - reads as SQL, like now()
+    """The first day of the UTC month that it is by the database's clock."""
+
+    type = Date()
+    inherit_cache = True
+
+    def __init__(self) -> None:
+        self.moment = now()
+
+
+@compiles(this_month, "sqlite")
+def _this_month_sqlite(element: this_month, compiler: Any, **kwargs: Any) -> str:
+    return f"date({compiler.process(element.moment, **kwargs)}, 'start of month')"
+
+
+@compiles(this_month, "postgresql")
+def _this_month_postgresql(element: this_month, compiler: Any, **kwargs: Any) -> str:
+    moment = compiler.process(element.moment, **kwargs)
+    return f"CAST(date_trunc('month', {moment} AT TIME ZONE 'UTC') AS date)"
 
 
 def async_url(database_url: str) -> URL:

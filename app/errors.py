@@ -31,6 +31,16 @@ class Unauthenticated(Refusal):
     says = "Sign in first."
 
 
+class WrongKeyType(Refusal):
+    status, code = 401, "wrong_key_type"
+    says = "This is a key of the other kind: sk_ calls models, sk_mg_ reads balance and usage."
+
+
+class InvalidApiKey(Refusal):
+    status, code = 401, "invalid_api_key"
+    says = "This API key is unknown or has ended."
+
+
 class Forbidden(Refusal):
     status, code = 403, "forbidden"
     says = "Your role in this account does not allow this."
@@ -89,6 +99,11 @@ class AlreadyMember(Conflict):
 class CapReached(Conflict):
     code = "cap_reached"
     says = "A limit on the number of these is reached."
+
+
+class KeyEnded(Conflict):
+    code = "key_ended"
+    says = "This key has been revoked or has expired. Make a new one."
 
 
 class InvitationClosed(Conflict):

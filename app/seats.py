@@ -62,6 +62,14 @@ class Person:
     picture_url: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class KeyFacts:
+    """The management key that asks, as a trace names it."""
+
+    id: UUID
+    name: str
+
+
 PERSON_COLUMNS = (
     col(User.id),
     col(User.name),
@@ -91,6 +99,7 @@ class Viewer:
     kind: AuditActorKind = AuditActorKind.USER
     request_id: str | None = None
     ip: str | None = None
+    key: KeyFacts | None = None
     seats: dict[UUID, Seat] = field(default_factory=dict)
 
     @property

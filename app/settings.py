@@ -111,11 +111,21 @@ class Settings(BaseSettings):
     query_depth: int = limit(8, upto=20, says="Deepest GraphQL query.")
     query_aliases: int = limit(15, upto=100, says="Most aliases in a GraphQL query.")
     query_tokens: int = limit(1000, upto=10_000, says="Most tokens in a GraphQL query.")
+    query_rows: int = limit(
+        10_000, upto=1_000_000, says="Most rows that a GraphQL query's page sizes multiply to."
+    )
     query_seconds: int = limit(5, upto=60, says="Longest run of a GraphQL query.")
 
     member_cap: int = limit(10_000, upto=1_000_000, says="Members in one organization.")
     invitation_cap: int = limit(1000, upto=100_000, says="Waiting invitations per organization.")
     organization_cap: int = limit(50, upto=10_000, says="Organizations of one user.")
+    api_key_cap: int = limit(50, upto=10_000, says="Live standard keys of one member.")
+    management_key_cap: int = limit(20, upto=1000, says="Live management keys per organization.")
+    key_secret_cap: int = limit(5, upto=100, says="Secrets of one key that work at a time.")
+    key_days: int = limit(3660, upto=36_600, says="Farthest expiry of a key from now.")
+    key_overlap_minutes: int = limit(
+        1440, upto=10_080, says="Longest that a rotated key's old secret goes on working."
+    )
 
     log_format: Literal["json", "text"] = says("json", "Shape of the log lines.")
     log_level: Literal["debug", "info", "warning", "error"] = says("info", "Least level logged.")

@@ -8,6 +8,7 @@ from email_validator import EmailNotValidError, validate_email
 from app.errors import Invalid
 
 NAME_LENGTH = 80
+TAG_LENGTH = 64
 EMAIL_LENGTH = 254
 SEARCH_LENGTH = 100
 
@@ -29,14 +30,23 @@ def fold_email(email: str) -> str:
 
 def clean_name(text: str, field: str = "name") -> str:
     """Check a name that a person typed. Raises `Invalid` for what cannot be seen, is empty or too long."""
-    name = re.sub(r"\s+", " ", unicodedata.normalize("NFC", text[: NAME_LENGTH * 20])).strip()
-    if not fold(name):
-        raise Invalid(**{field: "Write a name."})
-    if len(name) > NAME_LENGTH or len(text) > NAME_LENGTH * 20:
-        raise Invalid(**{field: f"A name has at most {NAME_LENGTH} characters."})
-    if any(unicodedata.category(c) in _UNSEEN for c in name):
-        raise Invalid(**{field: "A name has visible characters only."})
-    return name
+    return _clean(text, field, "name", NAME_LENGTH)
+
+
+def clean_tag(text: str, field: str = "tag") -> str:
+    """Check a tag as `clean_name` does a name. Raises `Invalid`."""
+    return _clean(text, field, "tag", TAG_LENGTH)
+
+
+def _clean(text: str, field: str, what: str, most: int) -> str:
+    cleaned = re.sub(r"\s+", " ", unicodedata.normalize("NFC", text[: most * 20])).strip()
+    if not fold(cleaned):
+        raise Invalid(**{field: f"Write a {what}."})
+    if len(cleaned) > most or len(text) > most * 20:
+        raise Invalid(**{field: f"A {what} has at most {most} characters."})
+    if any(unicodedata.category(c) in _UNSEEN for c in cleaned):
+        raise Invalid(**{field: f"A {what} has visible characters only."})
+    return cleaned
 
 
 def clean_email(text: str, *, test_addresses: bool) -> str:

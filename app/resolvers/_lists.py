@@ -13,9 +13,13 @@ from app.errors import BadRequest
 
 
 async def rows_of_each(
-    viewer: Viewer, seats: Mapping[UUID, Seat], select_for: Callable[[UUID], AnySelect]
+    viewer: Viewer,
+    seats: Mapping[UUID, Seat],
+    select_for: Callable[[UUID], AnySelect],
+    *,
+    by: str = "account_id",
 ) -> dict[UUID, list[Any]]:
-    """Run one list's statement for every account at once; it has to select `account_id`."""
+    """Run one list's statement for every account, or other row, at once; it has to select `by`, its id."""
     statements = [select_for(account_id) for account_id in seats]
     if len(statements) == 1:
         whole: Any = statements[0]
@@ -24,7 +28,7 @@ async def rows_of_each(
         whole = union_all(*(select(one.subquery()) for one in statements))
     found: dict[UUID, list[Any]] = {account_id: [] for account_id in seats}
     for row in await viewer.database.rows(whole):
-        found[row.account_id].append(row)
+        found[getattr(row, by)].append(row)
     return found
 
 
