@@ -1,0 +1,78 @@
+"""Accounts: what both kinds share, and the personal one."""
+
+from datetime import datetime
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import strawberry
+
+from app.permissions import permissions_of
+from app.resolvers import audit
+from app.schema.audit import AuditEvent, AuditFilter, audit_event, event_filter
+from app.schema.connections import Connection, connection
+from app.schema.context import Info, given
+from app.schema.enums import AccountKind, Permission, Role
+from app.schema.nodes import Node, node_id
+from app.schema.requires import requires
+from app.seats import Seat
+
+# Printed in the matrix's order, whatever order a set has.
+_LISTED = {
+    (kind, role): [one for one in Permission if one in permissions_of(kind, role)]
+    for kind in AccountKind
+    for role in Role
+}
+
+
+@strawberry.interface(
+    description="A workspace that owns credits, keys and usage: everyone's personal one, or an organization."
+)
+class Account(Node):
+    """What both kinds of account show."""
+
+    kind: AccountKind
+    name: str
+    slug: str
+    created_at: datetime
+    viewer_role: Role
+    viewer_permissions: list[Permission]
+    account_id: strawberry.Private[UUID]
+
+    @requires(audit.audit_log, "Every change of state, newest first.")
+    async def audit_log(
+        self,
+        info: Info,
+        filter: AuditFilter | None = strawberry.UNSET,
+        first: int = 50,
+        after: str | None = strawberry.UNSET,
+    ) -> Connection[AuditEvent] | None:
+        """List events."""
+        which = event_filter(info, filter)
+        load = info.context.load
+        page = await load(audit.audit_log, self.account_id, which, first, given(after))
+        count = partial(load, audit.count_audit_events, self.account_id, which)
+        return connection(page, audit_event, count)
+
+
+@strawberry.type(
+    description="Everyone's own workspace: one user, no members, invitations or roles."
+)
+class PersonalAccount(Account):
+    """A person's own account."""
+
+
+def facts(seat: Seat) -> dict[str, Any]:
+    """Say of an account what both kinds show, from the viewer's seat in it."""
+    if seat.role is None:
+        raise RuntimeError("a management key looks through no GraphQL")
+    return {
+        "id": node_id("account", seat.account_id),
+        "kind": seat.kind,
+        "name": seat.name,
+        "slug": seat.slug,
+        "created_at": seat.created_at,
+        "viewer_role": seat.role,
+        "viewer_permissions": _LISTED[seat.kind, seat.role],
+        "account_id": seat.account_id,
+    }

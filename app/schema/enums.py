@@ -1,0 +1,37 @@
+"""Enumerations of the contract, taken from where they are decided."""
+
+from enum import Enum
+
+import strawberry
+
+from app.models import AuditActorKind, InvitationStatus
+from app.permissions import AccountKind, Permission, Role
+from app.resolvers.members import MemberOrder
+
+strawberry.enum(
+    Permission, description="What an actor may do in an account. Roles are sets of these."
+)
+strawberry.enum(Role, description="A named set of permissions in an account.")
+strawberry.enum(AccountKind, description="The two kinds of account.")
+strawberry.enum(MemberOrder, description="What members are ordered by.")
+strawberry.enum(InvitationStatus, description="What has become of an invitation.")
+strawberry.enum(AuditActorKind, description="What acted.")
+
+
+@strawberry.enum(description="Which end of a list comes first.")
+class OrderDirection(Enum):
+    """Which end of a list comes first."""
+
+    ASC = "ASC"
+    DESC = "DESC"
+
+
+__all__ = [
+    "AccountKind",
+    "AuditActorKind",
+    "InvitationStatus",
+    "MemberOrder",
+    "OrderDirection",
+    "Permission",
+    "Role",
+]

@@ -1,0 +1,150 @@
+"""Query: where every look begins."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import cast
+from uuid import UUID
+
+import strawberry
+
+from app.errors import Forbidden, Invalid, NotFound, Refusal
+from app.ids import read_wire_id
+from app.resolvers import accounts, audit, invitations, members, users
+from app.schema.accounts import Account, PersonalAccount
+from app.schema.audit import audit_event
+from app.schema.context import Info
+from app.schema.invitations import Invitation, invitation
+from app.schema.members import member
+from app.schema.nodes import Node
+from app.schema.organizations import Organization, account
+from app.schema.users import User, user
+
+
+@strawberry.type(description="The signed-in person, and what is theirs.")
+class Viewer:
+    """The signed-in person."""
+
+    user: User
+
+    @strawberry.field(description="The viewer's own account.")
+    async def personal_account(self, info: Info) -> PersonalAccount:
+        """Show the personal account."""
+        first = (await info.context.once(accounts.list_accounts))[0]
+        return cast("PersonalAccount", account(first))
+
+    @strawberry.field(
+        description="The personal account first, then the organizations by name: what the switcher lists."
+    )
+    async def accounts(self, info: Info) -> list[Account]:
+        """List the accounts."""
+        return [account(seat) for seat in await info.context.once(accounts.list_accounts)]
+
+    @strawberry.field(description="Invitations to the viewer's verified e-mail that still wait.")
+    async def pending_invitations(self, info: Info) -> list[Invitation]:
+        """List the invitations."""
+        rows = await info.context.once(invitations.pending_invitations)
+        return [invitation(row) for row in rows]
+
+
+async def _account(info: Info, row_id: UUID) -> Node:
+    return account(await info.context.load(accounts.account, row_id))
+
+
+async def _user(info: Info, row_id: UUID) -> Node:
+    return user(await info.context.user(row_id))
+
+
+async def _member(info: Info, row_id: UUID) -> Node:
+    return member(await info.context.load(members.member, row_id))
+
+
+async def _invitation(info: Info, row_id: UUID) -> Node:
+    try:
+        return invitation(await info.context.load(invitations.invitation, row_id))
+    except (NotFound, Forbidden) as refusal:
+        try:
+            return invitation(await info.context.own_invitation(row_id))
+        except NotFound:
+            raise refusal from None
+
+
+async def _audit_event(info: Info, row_id: UUID) -> Node:
+    return audit_event(await info.context.load(audit.audit_event, row_id))
+
+
+LOOK_UPS: dict[str, Callable[[Info, UUID], Awaitable[Node]]] = {
+    "account": _account,
+    "user": _user,
+    "member": _member,
+    "invitation": _invitation,
+    "audit_event": _audit_event,
+}
+
+
+async def _look_up(info: Info, global_id: str) -> Node | None:
+    """Find what an id names; None for what is unknown or foreign. Raises every other refusal."""
+    info.context.viewer.person  # noqa: B018 - refuses the signed-out
+    found = read_wire_id(global_id)
+    look = LOOK_UPS.get(found[0]) if found is not None else None
+    if found is None or look is None:
+        return None
+    try:
+        return await look(info, found[1])
+    except NotFound:
+        return None
+
+
+async def _account_by_slug(info: Info, slug: str) -> Account | None:
+    try:
+        return account(await accounts.account_by_slug(info.context.viewer, slug))
+    except NotFound:
+        return None
+
+
+@strawberry.type
+class Query:
+    """Every look begins here."""
+
+    @strawberry.field(description="The signed-in person.")
+    async def viewer(self, info: Info) -> Viewer:
+        """Show who asks."""
+        return Viewer(user=user(await users.own_user(info.context.viewer)))
+
+    @strawberry.field(description="Anything by its id; null for what is unknown or foreign.")
+    async def node(self, info: Info, id: strawberry.ID) -> Node | None:
+        """Find one thing."""
+        return await _look_up(info, id)
+
+    @strawberry.field(description="Many things by their ids, in their order.")
+    async def nodes(self, info: Info, ids: list[strawberry.ID]) -> list[Node | None]:
+        """Find many things; each has its own refusal."""
+        most = info.context.viewer.settings.list_input
+        if len(ids) > most:
+            raise Invalid(ids=f"Ask for at most {most}.")
+        found = await asyncio.gather(*(_look_up(info, one) for one in ids), return_exceptions=True)
+        for one in found:
+            if isinstance(one, BaseException) and not isinstance(one, Refusal):
+                raise one
+        # A refusal as an item is raised at that item's path by graphql-core.
+        return cast("list[Node | None]", found)
+
+    @strawberry.field(description="An account by its slug; null for what is unknown or foreign.")
+    async def account(self, info: Info, slug: str) -> Account | None:
+        """Find an account."""
+        return await _account_by_slug(info, slug)
+
+    @strawberry.field(description="The same for organizations only.")
+    async def organization(self, info: Info, slug: str) -> Organization | None:
+        """Find an organization."""
+        found = await _account_by_slug(info, slug)
+        return found if isinstance(found, Organization) else None
+
+    @strawberry.field(
+        description="What the page behind an invitation link shows before it is accepted. Works signed out."
+    )
+    async def invitation(self, info: Info, token: str) -> Invitation | None:
+        """Find the invitation of a letter; the token is the proof."""
+        try:
+            return invitation(await invitations.invitation_of_token(info.context.viewer, token))
+        except NotFound:
+            return None
