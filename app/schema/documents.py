@@ -20,6 +20,7 @@ from app.schema.limits import (
     limit_rule,
     must_be_within_rows,
     operations_of,
+    page_sizes_of,
     rows_asked,
 )
 from app.settings import Settings
@@ -43,6 +44,7 @@ class Documents:
         if not settings.sandbox:
             rules.append(NoSchemaIntrospectionCustomRule)
         self.rules = tuple(rules)
+        self.page_sizes: dict[str, int] = {}
         self.parsed: Callable[[str], DocumentNode] = lru_cache(KEPT)(self._parse)
         self.checked: Any = lru_cache(KEPT)(self._check)
 
@@ -60,7 +62,8 @@ class Documents:
         document = self.parsed(text)
         errors = tuple(validate(schema, document, self.rules))
         # With variables unknown, page sizes count as the largest.
-        return errors, 0 if errors else rows_asked(document, self.settings, None)
+        sizes = self.page_sizes = self.page_sizes or page_sizes_of(schema)
+        return errors, 0 if errors else rows_asked(document, self.settings, sizes)
 
 
 class KeptDocuments(SchemaExtension):
@@ -94,7 +97,9 @@ class KeptDocuments(SchemaExtension):
             if document is None:
                 raise RuntimeError("validated without a document")
             try:
-                must_be_within_rows(document, documents.settings, context.variables or {})
+                must_be_within_rows(
+                    document, documents.settings, documents.page_sizes, context.variables or {}
+                )
             except OverLimit as refusal:
                 context.pre_execution_errors = [refusal]
         yield

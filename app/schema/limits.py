@@ -15,6 +15,9 @@ from graphql import (
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLError,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    GraphQLSchema,
     InlineFragmentNode,
     IntValueNode,
     ListValueNode,
@@ -51,6 +54,7 @@ class Scales:
     """Weighs the selections of one document. Without `variables`, unknown page sizes count as the largest."""
 
     settings: Settings
+    page_sizes: Mapping[str, int]
     fragments: Mapping[str, FragmentDefinitionNode]
     variables: Mapping[str, Any] | None = None
     _known: dict[str, Weight] = field(default_factory=dict)
@@ -85,7 +89,7 @@ class Scales:
             # Introspection has bounds of its own, and never more rows than the schema has names.
             depth = 1 if depth <= INTROSPECTION_DEPTH else depth
         aliases = inside.aliases + (node.alias is not None)
-        rows = max(times, 1) * (inside.rows + 1) if node.selection_set is not None else 0
+        rows = inside.rows if times is None else times * (inside.rows + 1)
         return Weight(depth, aliases, rows)
 
     def _fragment(self, name: str, level: int) -> Weight:
@@ -98,20 +102,17 @@ class Scales:
             self._open.discard(name)
         return self._known[name]
 
-    def _rows_of(self, node: FieldNode) -> int:
-        """Tell how often a field's selection may be answered: page size, ids asked for, or accounts."""
+    def _rows_of(self, node: FieldNode) -> int | None:
+        """Tell how often a list's selection may be answered: by page size, ids or accounts; None for no list."""
         given = {argument.name.value: argument.value for argument in node.arguments or ()}
-        if "first" in given:
+        name = node.name.value
+        if name in self.page_sizes:
+            if "first" not in given:
+                return self.page_sizes[name]
             return min(self._number(given["first"]), self.settings.page_size)
-        if "ids" in given:
-            return self._length(given["ids"])
-        if node.name.value == "accounts":
-            return self.settings.organization_cap + 1
-        has_edges = any(
-            isinstance(one, FieldNode) and one.name.value == "edges"
-            for one in (node.selection_set.selections if node.selection_set else ())
-        )
-        return self.settings.page_size // 2 if has_edges else 1
+        if name == "nodes":
+            return self._length(given["ids"]) if "ids" in given else None
+        return self.settings.organization_cap + 1 if name == "accounts" else None
 
     def _number(self, value: ValueNode) -> int:
         if isinstance(value, IntValueNode):
@@ -145,19 +146,36 @@ def operations_of(document: DocumentNode) -> list[OperationDefinitionNode]:
     return [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
 
 
+def page_sizes_of(schema: GraphQLSchema) -> dict[str, int]:
+    """Name each field that is a list in pages, with the size of a page that nobody sized."""
+    return {
+        name: field.args["first"].default_value
+        for kind in schema.type_map.values()
+        if isinstance(kind, GraphQLObjectType | GraphQLInterfaceType)
+        for name, field in kind.fields.items()
+        if "first" in field.args
+    }
+
+
 def rows_asked(
-    document: DocumentNode, settings: Settings, variables: Mapping[str, Any] | None
+    document: DocumentNode,
+    settings: Settings,
+    page_sizes: Mapping[str, int],
+    variables: Mapping[str, Any] | None = None,
 ) -> int:
     """Count the most rows that one of a document's operations can answer with."""
-    scales = Scales(settings, fragments_of(document), variables)
+    scales = Scales(settings, page_sizes, fragments_of(document), variables)
     return max((scales.weigh(one.selection_set).rows for one in operations_of(document)), default=0)
 
 
 def must_be_within_rows(
-    document: DocumentNode, settings: Settings, variables: Mapping[str, Any]
+    document: DocumentNode,
+    settings: Settings,
+    page_sizes: Mapping[str, int],
+    variables: Mapping[str, Any],
 ) -> None:
     """Refuse documents whose page sizes multiply to too many rows. Raises `OverLimit`."""
-    if rows_asked(document, settings, variables) > settings.query_rows:
+    if rows_asked(document, settings, page_sizes, variables) > settings.query_rows:
         raise OverLimit(
             f"This asks for more than {settings.query_rows} rows: ask for smaller pages."
         )
@@ -168,7 +186,7 @@ def limit_rule(settings: Settings) -> type[ASTValidationRule]:
 
     class LimitRule(ASTValidationRule):
         def enter_document(self, node: DocumentNode, *_args: Any) -> None:
-            scales = Scales(settings, fragments_of(node))
+            scales = Scales(settings, {}, fragments_of(node))
             for one in operations_of(node):
                 try:
                     weight = scales.weigh(one.selection_set)
