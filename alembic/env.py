@@ -3,8 +3,8 @@
 from typing import Any, Literal
 
 import sqlalchemy as sa
-from alembic import context
 
+from alembic import context
 from app.database import EnumNumber, EnumText, UtcDateTime
 from app.migrations import on_connection
 from app.models import metadata
@@ -21,7 +21,7 @@ def render(kind: str, item: Any, _autogenerate: Any) -> str | Literal[False]:
         return "sa.SmallInteger()"
     if isinstance(item, EnumText):
         return f"sa.String({item.impl.length})"
-    if isinstance(item, sa.String) and item._variant_mapping:
+    if isinstance(item, sa.String) and item._variant_mapping:  # noqa: SLF001 - no public way
         collated = f'sa.String({item.length}, collation="C")'
         return f'sa.String({item.length}).with_variant({collated}, "postgresql")'
     if isinstance(item, sa.TypeDecorator | sa.String):

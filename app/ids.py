@@ -19,6 +19,7 @@ KINDS = {
 }
 _PREFIXES = {prefix: kind for kind, prefix in KINDS.items()}
 _HEX = frozenset("0123456789abcdef")
+_DIGITS = 32
 
 
 def new_id() -> UUID:
@@ -34,7 +35,7 @@ def wire_id(kind: str, value: UUID) -> str:
 def read_wire_id(text: str) -> tuple[str, UUID] | None:
     """Read any global id as (kind, id); None for what no id of ours looks like."""
     prefix, _, digits = text.partition("_")
-    if prefix not in _PREFIXES or len(digits) != 32 or not _HEX.issuperset(digits):
+    if prefix not in _PREFIXES or len(digits) != _DIGITS or not _HEX.issuperset(digits):
         return None
     return _PREFIXES[prefix], UUID(digits)
 
