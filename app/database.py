@@ -1,6 +1,6 @@
 """The only file that knows which database it is: engines, transactions, locks, types and "now"."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
@@ -51,13 +51,13 @@ class UtcDateTime(TypeDecorator[datetime]):
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy gives it
         """Refuse what has no zone."""
         if value is not None and value.tzinfo is None:
             raise ValueError("a time without a zone")
         return value.astimezone(UTC) if value is not None else None
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy gives it
         """SQLite forgets the zone; it is UTC."""
         return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
 
@@ -72,11 +72,11 @@ class EnumNumber(TypeDecorator[Any]):
         super().__init__()
         self.kind = kind
 
-    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy gives it
         """Store the number; an unknown one raises."""
         return None if value is None else self.kind(value).value
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy gives it
         """Read the number; an unknown one raises."""
         return None if value is None else self.kind(value)
 
@@ -91,11 +91,11 @@ class EnumText(TypeDecorator[Any]):
         super().__init__(max(len(member.value) for member in kind))
         self.kind = kind
 
-    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy gives it
         """Store the text; an unknown one raises."""
         return None if value is None else self.kind(value).value
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy gives it
         """Read the text; an unknown one raises."""
         return None if value is None else self.kind(value)
 
@@ -107,7 +107,7 @@ AnySelect = Any
 
 def folded(length: int) -> String:
     """Text that sorts by code point on both databases."""
-    return String(length).with_variant(String(length, collation="C"), "postgresql")  # type: ignore[return-value]
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
 
 
 class _ClockShift:
@@ -271,9 +271,35 @@ async def insert_or_ignore(session: AsyncSession, row: Any, unique: tuple[str, .
     return inserted.first() is not None
 
 
+async def upsert(
+    session: AsyncSession,
+    model: type[Any],
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    unique: tuple[str, ...],
+    add: tuple[str, ...] = (),
+    replace: tuple[str, ...] = (),
+) -> None:
+    """Insert rows; where one with the same unique columns is there, add to these numbers of it, and replace those."""
+    if not rows:
+        return
+    table = model.__table__
+    insert = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgresql_insert
+    statement = insert(table)
+    sums = {name: table.c[name] + statement.excluded[name] for name in add}
+    news = {name: statement.excluded[name] for name in replace}
+    whole = statement.on_conflict_do_update(index_elements=unique, set_={**sums, **news})
+    await session.execute(whole, list(rows))
+
+
 def locked(statement: AnySelect, *tables: Any) -> AnySelect:
     """Lock the rows of these tables until the transaction ends. SQLite's one writer holds them already."""
     return statement.with_for_update(of=list(tables) or None, key_share=True)
+
+
+def skip_locked(statement: AnySelect) -> AnySelect:
+    """Lock the rows that nobody else has locked and leave out the others. SQLite has one writer at a time."""
+    return statement.with_for_update(skip_locked=True)
 
 
 @contextmanager
@@ -332,10 +358,14 @@ def append_only_ddl(table: str, dialect: str) -> list[str]:
             for verb in ("UPDATE", "DELETE")
         ]
     return [
-        f"CREATE FUNCTION {table}_append_only() RETURNS trigger LANGUAGE plpgsql AS "
-        f"$$ BEGIN RAISE EXCEPTION '{says}'; END $$",
-        f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
-        f"FOR EACH STATEMENT EXECUTE FUNCTION {table}_append_only()",
+        (
+            f"CREATE FUNCTION {table}_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+            f"$$ BEGIN RAISE EXCEPTION '{says}'; END $$"
+        ),
+        (
+            f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
+            f"FOR EACH STATEMENT EXECUTE FUNCTION {table}_append_only()"
+        ),
     ]
 
 

@@ -127,6 +127,11 @@ class Settings(BaseSettings):
         1440, upto=10_080, says="Longest that a rotated key's old secret goes on working."
     )
 
+    metrics_host: str = says("127.0.0.1", "Address on which Prometheus reads the figures.")
+    metrics_port: int = limit(
+        0, at_least=0, upto=65535, says="Port on which Prometheus reads the figures; 0 turns it off."
+    )
+
     log_format: Literal["json", "text"] = says("json", "Shape of the log lines.")
     log_level: Literal["debug", "info", "warning", "error"] = says("info", "Least level logged.")
 

@@ -1,0 +1,69 @@
+"""The service: `create_app(settings)`: what it is made of, how it starts and stops."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+
+from app.background import Background
+from app.database import Database
+from app.errors import Refusal
+from app.integrations.identity import IdentityProvider
+from app.integrations.mail import Mailer
+from app.sandbox import Sandbox
+from app.settings import Settings
+from app.web.answers import Errors, on_http_exception, on_refusal
+from app.web.guards import Bodies, Hosts, SameSite
+from app.web.headers import SecurityHeaders
+from app.web.metrics import MetricsServer
+from app.web.rate_limits import AddressLimit, RateLimits
+from app.web.requests import Requests
+from app.web.routes import routes
+from app.web.services import Services
+
+
+def create_app(settings: Settings) -> Starlette:
+    """Build the service. Nothing is opened before it starts."""
+    limits = RateLimits(settings)
+    sandbox = Sandbox(settings) if settings.sandbox else None
+    app = Starlette(
+        routes=[*routes(settings), *(sandbox.routes() if sandbox else [])],
+        middleware=[
+            Middleware(Requests, settings=settings),
+            Middleware(SecurityHeaders, settings=settings),
+            Middleware(Errors),
+            Middleware(AddressLimit, limits=limits),
+            Middleware(Hosts, settings=settings),
+            Middleware(Bodies, settings=settings),
+            Middleware(SameSite, settings=settings),
+        ],
+        exception_handlers={HTTPException: on_http_exception, Refusal: on_refusal},
+        lifespan=lambda app: _run(app, settings, limits, sandbox),
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+@asynccontextmanager
+async def _run(
+    app: Starlette, settings: Settings, limits: RateLimits, sandbox: Sandbox | None
+) -> AsyncIterator[None]:
+    """Open what the service needs, and close it in the opposite order, also where opening fails half-way."""
+    async with AsyncExitStack() as opened:
+        database = Database(
+            settings.database_url,
+            pool_size=settings.database_pool_size,
+            timeout_seconds=settings.database_timeout_seconds,
+        )
+        opened.push_async_callback(database.dispose)
+        metrics = MetricsServer(settings)
+        metrics.start()
+        opened.callback(metrics.stop)
+        identity = IdentityProvider(settings)
+        app.state.services = Services(settings, database, identity, limits)
+        background = Background(database, settings, Mailer(settings))
+        background.start()
+        opened.push_async_callback(background.stop)
+        yield

@@ -1,0 +1,1 @@
+"""HTTP windows: the edge, sign-in, pages, health. They parse, call one verb, render."""

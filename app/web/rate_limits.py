@@ -1,0 +1,101 @@
+"""Rate limits: per address, per user, and for sign-ins, by the `limits` package.
+
+Memory stays bounded: callers are counted in a fixed number of buckets by a keyed hash, so that
+nobody can choose whom they share one with. Where the shared store is away, each process counts for
+itself until it is back: limits still hold, only less tightly; nothing opens and nothing closes.
+"""
+
+import hashlib
+import hmac
+import math
+import secrets
+import time
+
+import structlog
+from limits import RateLimitItem, RateLimitItemPerMinute
+from limits.aio.storage import MemoryStorage, Storage
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
+from limits.storage import storage_from_string
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.errors import RateLimited
+from app.settings import Settings
+from app.web.edge import edge_of
+from app.web.proxies import address_group
+
+log = structlog.get_logger()
+BUCKETS = 131_072
+STORE_PAUSE_SECONDS = 10
+UNLIMITED_PATHS = ("/health/", "/static/")
+
+
+class RateLimits:
+    """Counts and refuses. `of_address`, `of_user` and `of_sign_in` raise `RateLimited`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._address = RateLimitItemPerMinute(settings.rate_limit_address, namespace="address")
+        self._user = RateLimitItemPerMinute(settings.rate_limit_user, namespace="user")
+        self._sign_in = RateLimitItemPerMinute(settings.rate_limit_sign_in, namespace="sign-in")
+        self._key = settings.secret_key.get_secret_value().encode()
+        self._alone = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._shared = self._alone
+        if not settings.rate_limit_store.startswith("async+memory"):
+            store = storage_from_string(settings.rate_limit_store, wrap_exceptions=True)
+            if not isinstance(store, Storage):
+                raise TypeError("R9S_RATE_LIMIT_STORE must be async+memory:// or async+redis://…")
+            self._shared = SlidingWindowCounterRateLimiter(store)
+        self._shared_again_at = 0.0
+
+    async def of_address(self, ip: str) -> None:
+        """Count a request of an address."""
+        await self._count(self._address, address_group(ip))
+
+    async def of_user(self, user_id: object) -> None:
+        """Count a request of a signed-in user."""
+        await self._count(self._user, str(user_id))
+
+    async def of_sign_in(self, ip: str) -> None:
+        """Count a sign-in from an address."""
+        await self._count(self._sign_in, address_group(ip))
+
+    async def _count(self, item: RateLimitItem, who: str) -> None:
+        bucket = str(self._bucket(who))
+        if self._shared is not self._alone and time.monotonic() >= self._shared_again_at:
+            try:
+                await _hit(self._shared, item, bucket)
+            except RateLimited:
+                raise
+            except Exception as error:  # noqa: BLE001 - each store has errors of its own
+                self._shared_again_at = time.monotonic() + STORE_PAUSE_SECONDS
+                log.warning("rate_limit_store_away", error=type(error).__name__)
+            else:
+                return
+        await _hit(self._alone, item, bucket)
+
+    def _bucket(self, who: str) -> int:
+        digest = hmac.new(self._key, who.encode(), hashlib.sha256).digest()
+        return int.from_bytes(digest[:8], "big") % BUCKETS
+
+
+async def _hit(limiter: SlidingWindowCounterRateLimiter, item: RateLimitItem, bucket: str) -> None:
+    if await limiter.hit(item, bucket):
+        return
+    stats = await limiter.get_window_stats(item, bucket)
+    # The library gives a moment of the process' clock; only the distance to it is used.
+    wait = math.ceil(stats.reset_time - time.time())
+    # A little spread, so that refused callers do not all come back at the same second.
+    raise RateLimited(retry_after=max(1, wait) + secrets.randbelow(2))
+
+
+class AddressLimit:
+    """Counts every request by its caller's address, before any work is done for it."""
+
+    def __init__(self, app: ASGIApp, limits: RateLimits) -> None:
+        self.app = app
+        self._limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request. Raises `RateLimited`."""
+        if scope["type"] == "http" and not scope["path"].startswith(UNLIMITED_PATHS):
+            await self._limits.of_address(edge_of(scope).ip)
+        await self.app(scope, receive, send)

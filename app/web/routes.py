@@ -1,0 +1,28 @@
+"""Every URL, one line each."""
+
+from starlette.routing import BaseRoute, Route
+
+from app.schema import build_schema
+from app.settings import Settings
+from app.web import graphql, health, home, invitations, sign_in, static
+from app.web.viewers import viewer_of
+
+INVITATION = "/invitations/{token}"
+
+
+def routes(settings: Settings) -> list[BaseRoute]:
+    """List what is served."""
+    return [
+        Route("/", home.home),
+        Route("/sign-in", sign_in.start),
+        Route("/sign-in/callback", sign_in.callback),
+        Route("/sign-out", sign_in.sign_out, methods=["POST"]),
+        Route("/sign-out-everywhere", sign_in.sign_out_everywhere, methods=["POST"]),
+        Route(INVITATION, invitations.show),
+        Route(INVITATION + "/accept", invitations.accept, methods=["POST"]),
+        Route(INVITATION + "/decline", invitations.decline, methods=["POST"]),
+        *graphql.routes(build_schema(settings), settings, viewer_of),
+        Route("/health/live", health.live),
+        Route("/health/ready", health.ready),
+        Route("/static/{digest}/{name:path}", static.static_file),
+    ]

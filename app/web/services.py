@@ -1,0 +1,27 @@
+"""What all windows share: made once at the start, found by each request."""
+
+from dataclasses import dataclass
+
+from starlette.requests import HTTPConnection
+
+from app.database import Database
+from app.integrations.identity import IdentityProvider
+from app.settings import Settings
+from app.web.rate_limits import RateLimits
+
+
+@dataclass(slots=True)
+class Services:
+    """The parts that a request may need. `migrated`: every migration has been seen in the database."""
+
+    settings: Settings
+    database: Database
+    identity: IdentityProvider
+    limits: RateLimits
+    migrated: bool = False
+
+
+def services(request: HTTPConnection) -> Services:
+    """Find the shared parts."""
+    found: Services = request.app.state.services
+    return found
