@@ -199,7 +199,7 @@ async def _rows_and_seat(
     """
     seat = aliased(Member)
     target: Any = Account if on is Account else aliased(on)
-    statement: AnySelect = select(Account, seat, target, now()).join(
+    statement: AnySelect = select(Account, seat, target).join(
         seat, col(seat.account_id) == col(Account.id)
     )
     if on is not Account:
@@ -208,14 +208,16 @@ async def _rows_and_seat(
     tables = [Account, seat] if on is Account else [Account, seat, target]
     ordered = locked(statement.order_by(target.id), *tables)
     found = (await session.execute(ordered)).all()
-    rows = {row.id: row for _account, _seat, row, _at in found}
+    rows = {row.id: row for _account, _seat, row in found}
     if len(rows) != len(row_ids) or len({account.id for account, *_rest in found}) != 1:
         raise NotFound
-    account, member, _row, at = found[0]
+    account, member, _row = found[0]
     if account.dissolved_at is not None:
         raise Dissolved
     if any(getattr(row, "ended_at", None) is not None for row in (member, *rows.values())):
         raise NotFound
+    # Asked for once the rows are ours, so that events stand in the order in which they happened.
+    at = (await session.execute(select(now()))).scalar_one()
     return account, member, rows, at
 
 
@@ -242,7 +244,9 @@ def _must_be_fresh(viewer: Viewer, at: datetime) -> None:
 
 
 def _must_be_recorded(actor: Actor) -> None:
-    if actor.session.dirty and not actor.recorded:
+    # `dirty` also holds rows whose fields were set to what they were already.
+    changed = any(actor.session.is_modified(row) for row in actor.session.dirty)
+    if changed and not actor.recorded:
         raise RuntimeError(f"{actor.action} changed something and recorded no audit event")
 
 
