@@ -58,6 +58,13 @@ class Actor:
             raise RuntimeError("a management key acts on nothing")
         return self.place.role
 
+    @property
+    def member_id(self) -> UUID:
+        """The actor's own membership in this account."""
+        if self.place.member_id is None:
+            raise RuntimeError("a management key acts on nothing")
+        return self.place.member_id
+
     def can(self, permission: Permission) -> bool:
         """Tell whether the actor holds a permission in this account."""
         return permission in self.place.permissions

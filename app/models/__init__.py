@@ -4,21 +4,52 @@ from app.models.accounts import Account
 from app.models.audit import AuditActorKind, AuditEvent
 from app.models.base import Table, metadata
 from app.models.invitations import Invitation, InvitationStatus
+from app.models.keys import ApiKey, KeySecret, ManagementKey, ManagementKeyUse
+from app.models.ledger import LedgerAccount, LedgerEntry, LedgerKind, Transfer, Wallet
 from app.models.members import Member
+from app.models.metering import (
+    CounterKind,
+    Gateway,
+    GatewayToken,
+    Hold,
+    HoldStatus,
+    MonthCounter,
+)
 from app.models.outbox import OutboxLetter
+from app.models.usage import UsageDay, UsageDayDetail, UsageEvent, UsageHour, UsageRecord
 from app.models.users import Session, SignInAttempt, User
 
 __all__ = [
     "Account",
+    "ApiKey",
     "AuditActorKind",
     "AuditEvent",
+    "CounterKind",
+    "Gateway",
+    "GatewayToken",
+    "Hold",
+    "HoldStatus",
     "Invitation",
     "InvitationStatus",
+    "KeySecret",
+    "LedgerAccount",
+    "LedgerEntry",
+    "LedgerKind",
+    "ManagementKey",
+    "ManagementKeyUse",
     "Member",
+    "MonthCounter",
     "OutboxLetter",
     "Session",
     "SignInAttempt",
     "Table",
+    "Transfer",
+    "UsageDay",
+    "UsageDayDetail",
+    "UsageEvent",
+    "UsageHour",
+    "UsageRecord",
     "User",
+    "Wallet",
     "metadata",
 ]

@@ -1,0 +1,1 @@
+"""The ledger: credits move here and nowhere else."""
