@@ -1,28 +1,56 @@
 """Endings: what ends together with a rank or a membership, in the same transaction."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from sqlalchemy import select
 from sqlmodel import col
 
 from app.access import Actor
+from app.actors import picture
 from app.database import locked
-from app.models import Invitation, InvitationStatus, Member
+from app.ledger.wallets import lock_wallet
+from app.models import ApiKey, Invitation, InvitationStatus, ManagementKey, Member
 
 
 async def end_membership(actor: Actor, member: Member) -> None:
     """End a membership and everything that hangs on it; the row stays, to be taken up again."""
+    # A call that is being authorized now comes first, or sees that the member has gone.
+    await lock_wallet(actor.session, member.account_id)
     member.ended_at = actor.now
+    await revoke_keys(actor, ApiKey, col(ApiKey.member_id) == member.id)
     await end_rights_of_rank(actor, member)
 
 
 async def end_rights_of_rank(actor: Actor, member: Member) -> None:
-    """End what somebody holds only by being more than a Member: invitations that they sent."""
+    """End what somebody holds only by being more than a Member: management keys, invitations that they sent."""
+    await revoke_keys(actor, ManagementKey, col(ManagementKey.member_id) == member.id)
     await revoke_invitations(
         actor,
         col(Invitation.account_id) == member.account_id,
         col(Invitation.invited_by) == member.user_id,
     )
+
+
+async def end_keys_of_account(actor: Actor, account_id: UUID) -> None:
+    """End every key of an account."""
+    await lock_wallet(actor.session, account_id)
+    for kind in (ApiKey, ManagementKey):
+        await revoke_keys(actor, kind, col(kind.account_id) == account_id)
+
+
+async def revoke_keys(actor: Actor, kind: type[ApiKey | ManagementKey], *which: object) -> None:
+    """Revoke keys of one kind that nobody has revoked yet, each with its audit event; run-out ones too."""
+    statement = (
+        select(kind)
+        .where(*which, col(kind.revoked_at).is_(None))  # type: ignore[arg-type]
+        .order_by(col(kind.id))
+    )
+    for key in (await actor.session.execute(locked(statement))).scalars().all():
+        key.revoked_at = actor.now
+        after = {"revoked_at": picture(key)["revoked_at"]}
+        action = f"revoke_{kind.KIND}"
+        actor.record(key, name=key.name, before={"revoked_at": None}, after=after, action=action)
 
 
 async def revoke_invitations(actor: Actor, *which: object) -> Sequence[Invitation]:

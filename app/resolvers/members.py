@@ -8,6 +8,7 @@ from sqlmodel import col
 
 from app.access import Actor, Seat, Viewer, reads, writes
 from app.errors import Forbidden, Invalid, OwnerMustTransfer
+from app.ledger.wallets import lock_wallet
 from app.models import Account, Member, User
 from app.pages import Page
 from app.permissions import Permission, Role
@@ -82,6 +83,8 @@ async def set_member_quota(actor: Actor, member: Member, quota: int) -> UUID:
     Admins set it for people of role Member; the Owner also for Admins and for themselves.
     """
     actor.must_outrank(member, unless_own_as=Role.OWNER)
+    # A call that is being authorized now comes first, or sees the new quota.
+    await lock_wallet(actor.session, member.account_id)
     member.quota = quota
     return member.id
 
@@ -95,7 +98,7 @@ def _role_can_be_given(_viewer: Viewer, role: Role) -> None:
 async def set_member_role(actor: Actor, member: Member, role: Role) -> UUID:
     """Promote a Member to Admin, or demote an Admin to Member; only the Owner demotes.
 
-    Demotion ends what only the rank allowed: waiting invitations of that person.
+    Demotion ends what only the rank allowed: management keys and waiting invitations of that person.
     Raises `OwnerMustTransfer` for the Owner themselves.
     """
     if member.role is Role.OWNER and member.id == actor.place.member_id:

@@ -14,7 +14,7 @@ from app.errors import Invalid, NotFound, OwnerMustTransfer
 from app.models import Account, Invitation, Member
 from app.money import UNLIMITED
 from app.permissions import AccountKind, Permission, Role
-from app.resolvers._endings import end_membership, revoke_invitations
+from app.resolvers._endings import end_keys_of_account, end_membership, revoke_invitations
 from app.resolvers._people import new_member
 from app.resolvers._room import lock_person, must_have_room_for_organization
 from app.text import clean_name
@@ -119,7 +119,7 @@ async def leave_organization(actor: Actor, account: Account) -> UUID:
 async def dissolve_organization(
     actor: Actor, account: Account, confirm_name: str, waive: int | None = None
 ) -> UUID:
-    """End an organization for ever, with its memberships and invitations; the rows stay, marked.
+    """End an organization for ever, with its memberships, keys and invitations; the rows stay, marked.
 
     `confirm_name` has to be the organization's name, `waive` the credits (micro) that are left.
     Raises `Invalid`.
@@ -129,6 +129,7 @@ async def dissolve_organization(
     if waive:
         raise Invalid(waive="There are no credits to waive.")
     # From here on nothing may refuse.
+    await end_keys_of_account(actor, account.id)
     await revoke_invitations(actor, col(Invitation.account_id) == account.id)
     account.dissolved_at = actor.now
     await actor.session.execute(
