@@ -1,0 +1,117 @@
+"""The role matrix: every operation by every caller, in one's own and in a foreign organization."""
+
+from uuid import uuid4
+
+import pytest
+
+from app.access import VERBS
+from app.errors import Refusal
+from app.models import Account
+from app.permissions import Role
+from app.resolvers import invitations
+from app.seats import Viewer
+from tests.resolvers.matrix import ROWS, Row, World
+from tests.scene import Scene
+
+# Verbs that stand outside the matrix: they ask for no seat, or are not a person's at all.
+SEATED = {"reads", "writes"}
+
+
+async def world_of(scene: Scene, people: dict[str, Viewer]) -> World:
+    account_id = await scene.organization(people["owner"], "Acme")
+    ids = {"owner": await scene.member_id(account_id, people["owner"])}
+    for name in ("admin", "admin2"):
+        ids[name] = await scene.join(account_id, people[name], role=Role.ADMIN)
+    for name in ("member", "member2"):
+        ids[name] = await scene.join(account_id, people[name])
+    owner = scene.fresh(people["owner"])
+    sent = (await invitations.invite_members(owner, account_id, ["waits@example.com"]))[0]
+    assert sent.invitation_id is not None
+    return World(scene, account_id, people, ids, sent.invitation_id)
+
+
+async def people_of(scene: Scene) -> dict[str, Viewer]:
+    names = ("owner", "admin", "admin2", "member", "member2", "outsider")
+    people = {name: await scene.person(name) for name in names}
+    # The outsider is an Owner elsewhere, so that no right of theirs comes along.
+    await scene.organization(people["outsider"], "Elsewhere")
+    return people
+
+
+async def outcome(row: Row, world: World, viewer: Viewer) -> str:
+    try:
+        await row.act(world, viewer)
+    except Refusal as refusal:
+        return str(refusal.status)
+    return "ok"
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.verb}: {row.what}")
+async def test_each_role_gets_what_the_matrix_says_and_refusals_change_nothing(
+    scene: Scene, row: Row
+) -> None:
+    people = await people_of(scene)
+    world = await world_of(scene, people)
+    expected = row.outcomes()
+    before = await scene.snapshot()
+    refused = {name: result for name, result in expected.items() if result != "ok"}
+    got = {name: await outcome(row, world, world.caller(name)) for name in refused}
+    assert got == refused
+    assert await scene.snapshot() == before
+    for name in expected.keys() - refused.keys():
+        fresh = await world_of(scene, people)
+        assert await outcome(row, fresh, fresh.caller(name)) == "ok", name
+        await scene.promises()
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.verb}: {row.what}")
+async def test_a_thing_that_does_not_exist_looks_like_a_foreign_one(scene: Scene, row: Row) -> None:
+    people = await people_of(scene)
+    world = await world_of(scene, people)
+    nowhere = World(
+        scene,
+        uuid4() if row.what != "see one" else world.account_id,
+        people,
+        {name: uuid4() for name in world.member_ids},
+        uuid4(),
+    )
+    if row.verb == "audit.audit_event":
+        nowhere.account_id = world.account_id
+        assert await outcome(row, nowhere, world.caller("outsider")) == "404"
+        return
+    foreign = row.outcomes()["outsider"]
+    assert await outcome(row, nowhere, world.caller("owner")) == foreign
+
+
+def test_the_matrix_speaks_of_every_verb_that_needs_a_seat() -> None:
+    declared = {
+        name.removeprefix("app.resolvers.")
+        for name, verb in VERBS.items()
+        if verb.kind in SEATED and name.startswith("app.resolvers.")
+    }
+    assert declared == {row.verb for row in ROWS}
+
+
+async def test_a_personal_account_allows_nothing_that_concerns_other_people(scene: Scene) -> None:
+    ann = await scene.person("ann")
+    personal = await scene.personal_account(ann)
+    member_id = await scene.member_id(personal, ann)
+    world = World(
+        scene,
+        personal,
+        {"owner": ann},
+        dict.fromkeys(("owner", "member2", "admin2"), member_id),
+        uuid4(),
+    )
+    before = await scene.snapshot()
+    refused = [
+        row
+        for row in ROWS
+        if VERBS[f"app.resolvers.{row.verb}"].on is Account
+        and VERBS[f"app.resolvers.{row.verb}"].permission is not None
+        and not row.verb.startswith("audit.")
+    ]
+    assert refused
+    for row in refused:
+        assert await outcome(row, world, scene.fresh(ann)) == "403", row.what
+    assert await scene.snapshot() == before
