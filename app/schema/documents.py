@@ -52,7 +52,7 @@ class Documents:
         try:
             return parse(text, max_tokens=self.settings.query_tokens)
         except GraphQLSyntaxError as error:
-            if "tokens" in error.message and "abort" in error.message:
+            if "Parsing aborted" in error.message:  # too many tokens, or nested too deep
                 raise OverLimit(error.message) from None
             raise
         except RecursionError:

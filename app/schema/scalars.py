@@ -1,8 +1,10 @@
-"""Scalars of the contract: credits, quotas, moments and JSON, as plain Python values inside."""
+"""Scalars of the contract: credits, quotas, moments and JSON, as plain Python values inside.
 
-from collections.abc import Callable
+What cannot be read raises `Invalid`; graphql-core wraps it with its place, and `app.schema.errors` finds it again.
+"""
+
 from datetime import UTC, datetime
-from typing import Any, NewType, TypeVar
+from typing import Any, NewType
 
 import strawberry
 from graphql import GraphQLError
@@ -11,25 +13,11 @@ from strawberry.types.scalar import ScalarDefinition
 from app.errors import Invalid
 from app.money import credits_text, parse_credits, parse_quota, quota_text
 
-T = TypeVar("T")
-
 Credits = NewType("Credits", int)
 """Micro-credits."""
 Quota = NewType("Quota", int)
 """Micro-credits a month; -1: no limit, 0: none at all."""
 JSON = NewType("JSON", object)
-
-
-def _reader(read: Callable[[object], T]) -> Callable[[object], T]:
-    """Let a refused value through as an error of GraphQL's own, which alone keeps its place."""
-
-    def parse(value: object) -> T:
-        try:
-            return read(value)
-        except Invalid as refusal:
-            raise GraphQLError(refusal.detail, original_error=refusal) from None
-
-    return parse
 
 
 def moment_text(value: datetime) -> str:
@@ -66,20 +54,20 @@ SCALARS: dict[object, ScalarDefinition] = {
         description="An exact decimal number of credits, as a string, at most 6 decimal places: "
         '"12.5". Never a float.',
         serialize=credits_text,
-        parse_value=_reader(_read_credits),
+        parse_value=_read_credits,
     ),
     Quota: strawberry.scalar(
         name="Quota",
         description='A monthly limit in credits: a positive number, "-1" for unlimited or "0" for '
         "disabled.",
         serialize=quota_text,
-        parse_value=_reader(_read_quota),
+        parse_value=_read_quota,
     ),
     datetime: strawberry.scalar(
         name="DateTime",
         description='A moment in UTC, ISO 8601: "2026-11-23T07:37:00Z".',
         serialize=moment_text,
-        parse_value=_reader(read_moment),
+        parse_value=read_moment,
     ),
     JSON: strawberry.scalar(
         name="JSON",

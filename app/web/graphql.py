@@ -241,5 +241,7 @@ def routes(schema: Schema, settings: Settings, viewer_of: ViewerOf) -> list[Base
         return await endpoint(request)
 
     methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+    if settings.allowed_origins:
+        methods.append("OPTIONS")  # answered by the middleware
     middleware = [cors] if settings.allowed_origins else []
     return [Route("/graphql", graphql, methods=methods, middleware=middleware)]

@@ -81,8 +81,9 @@ async def test_an_organization_tells_every_member_who_owns_it_and_their_own_plac
     }
 
 
+@pytest.mark.usefixtures("acme")
 async def test_a_refused_field_is_null_with_forbidden_at_its_path_and_the_rest_stands(
-    window: Window, acme: str
+    window: Window,
 ) -> None:
     answer = await window.ask(
         "mia",
@@ -113,7 +114,8 @@ async def test_what_is_unknown_or_foreign_is_null_without_an_error(
     assert data == {"account": None, "organization": None, "node": None, "nodes": [None] * 6}
 
 
-async def test_a_personal_account_is_no_organization(window: Window, acme: str) -> None:
+@pytest.mark.usefixtures("acme")
+async def test_a_personal_account_is_no_organization(window: Window) -> None:
     data = await window.data("olga", "{ viewer { personalAccount { slug } } }")
     slug = data["viewer"]["personalAccount"]["slug"]
     both = "query($slug: String!) { account(slug: $slug) { __typename } organization(slug: $slug) { id } }"
@@ -207,7 +209,8 @@ async def test_an_invitation_is_shown_by_its_token_signed_out_and_nothing_else_i
     assert answer["errors"][0]["extensions"]["status"] == 401
 
 
-async def test_members_are_paged_ordered_searched_and_filtered(window: Window, acme: str) -> None:
+@pytest.mark.usefixtures("acme")
+async def test_members_are_paged_ordered_searched_and_filtered(window: Window) -> None:
     first = await members(window, first=2)
     assert names(first) == ["Adam", "Mia"]
     assert first["totalCount"] == 3
@@ -234,7 +237,8 @@ async def test_members_are_paged_ordered_searched_and_filtered(window: Window, a
     }
 
 
-async def test_a_cursor_works_in_its_own_list_only(window: Window, acme: str) -> None:
+@pytest.mark.usefixtures("acme")
+async def test_a_cursor_works_in_its_own_list_only(window: Window) -> None:
     other = await window.scene.organization(window.people["olga"], "Other")
     cursor = (await members(window, first=1))["pageInfo"]["endCursor"]
     for variables in (
@@ -254,8 +258,9 @@ async def test_a_cursor_works_in_its_own_list_only(window: Window, acme: str) ->
     assert other
 
 
+@pytest.mark.usefixtures("acme")
 @pytest.mark.parametrize("first", [0, -1, 101, 2147483647])
-async def test_page_sizes_out_of_bounds_are_invalid(window: Window, acme: str, first: int) -> None:
+async def test_page_sizes_out_of_bounds_are_invalid(window: Window, first: int) -> None:
     answer = await window.ask("olga", MEMBERS, first=first)
     extensions = answer["errors"][0]["extensions"]
     assert extensions["code"] == "INVALID"
@@ -263,9 +268,8 @@ async def test_page_sizes_out_of_bounds_are_invalid(window: Window, acme: str, f
     assert [one["field"] for one in extensions["fields"]] == ["first"]
 
 
-async def test_the_audit_log_is_filtered_and_names_things_by_global_ids(
-    window: Window, acme: str
-) -> None:
+@pytest.mark.usefixtures("acme")
+async def test_the_audit_log_is_filtered_and_names_things_by_global_ids(window: Window) -> None:
     query = (
         'query($filter: AuditFilter) { organization(slug: "acme") { auditLog(filter: $filter) { totalCount '
         "edges { node { id action actorKind actorId actorName targetId targetName before after requestId "
@@ -302,8 +306,9 @@ async def test_the_audit_log_is_filtered_and_names_things_by_global_ids(
         assert response.json()["errors"][0]["extensions"]["code"] == "INVALID", wrong
 
 
+@pytest.mark.usefixtures("acme")
 async def test_the_statements_of_a_query_do_not_grow_with_its_members(
-    window: Window, acme: str, statements: list[str]
+    window: Window, statements: list[str]
 ) -> None:
     await members(window, first=1)
     statements.clear()
@@ -335,7 +340,8 @@ async def test_the_statements_of_a_query_do_not_grow_with_its_organizations(
     assert counts[0] == counts[1]
 
 
-async def test_fields_of_one_query_run_beside_each_other(window: Window, acme: str) -> None:
+@pytest.mark.usefixtures("acme")
+async def test_fields_of_one_query_run_beside_each_other(window: Window) -> None:
     again = " ".join(f'a{n}: organization(slug: "acme") {{ memberCount name }}' for n in range(15))
     data = await window.data("olga", f"{{ {again} }}")
     assert list(data.values()) == [{"memberCount": 3, "name": "Acme"}] * 15
