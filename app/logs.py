@@ -14,7 +14,7 @@ _SECRET_NAMES = re.compile(
     r"secret|token|password|authorization|cookie|api_key|pepper", re.IGNORECASE
 )
 _SECRET_VALUES = re.compile(
-    r"sk_(?:mg_)?[A-Za-z0-9]{8,}|eyJ[\w-]+\.[\w-]+\.[\w-]*|(?<=/invitations/)[\w=-]{20,}"
+    r"(?:sk_(?:mg_)?|gw_)[A-Za-z0-9]{8,}|eyJ[\w-]+\.[\w-]+\.[\w-]*|(?<=/invitations/)[\w=-]{20,}"
 )
 HIDDEN = "[hidden]"
 

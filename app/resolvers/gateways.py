@@ -89,7 +89,7 @@ async def revoke_gateway(actor: Actor, name: str, *, keep_newest: bool = False) 
     ended = live[1:] if keep_newest else live
     for token in ended:
         token.revoked_at = actor.now
-    log.info("gateway_tokens_revoked", gateway=gateway.name, tokens=len(ended))
+    log.info("gateway_tokens_revoked", gateway=gateway.name, ended=len(ended))
     return len(ended)
 
 
