@@ -5,12 +5,12 @@ from typing import Any
 import structlog
 from graphql import (
     ArgumentNode,
-    DocumentNode,
     GraphQLError,
     Node,
     ObjectFieldNode,
     VariableNode,
     Visitor,
+    parse,
     visit,
 )
 
@@ -86,23 +86,9 @@ def argument_of(error: GraphQLError) -> str | None:
     """Name the argument or input field whose value was refused before anything ran."""
     if not error.nodes or error.source is None:
         return None
-    blamed = error.nodes[0]
-    document = _document_of(blamed, error)
-    if document is None:
-        return None
-    finder = _Finder(blamed)
-    visit(document, finder)
+    finder = _Finder(error.nodes[0])
+    visit(parse(error.source), finder)  # It was parsed before, so it can be again.
     return finder.found
-
-
-def _document_of(node: Node, error: GraphQLError) -> DocumentNode | None:
-    from graphql import parse  # noqa: PLC0415 - only on this rare path
-
-    del node
-    try:
-        return parse(error.source) if error.source is not None else None
-    except GraphQLError:
-        return None
 
 
 class _Finder(Visitor):

@@ -58,7 +58,14 @@ async def test_other_media_types_are_406(window: Window, accept: str) -> None:
 
 @pytest.mark.parametrize(
     "content_type",
-    ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/graphql", "", "application/json; charset=utf-16"],
+    [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data",
+        "application/graphql",
+        "",
+        "application/json; charset=utf-16",
+    ],
 )
 async def test_other_bodies_are_415(window: Window, content_type: str) -> None:
     response = await window.post(b'{"query": "{ __typename }"}', content_type=content_type)
