@@ -34,6 +34,10 @@ errors = Console(stderr=True)
 MASK = "••••••••"
 STOP_SECONDS = 10
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+IfEmpty = Annotated[
+    bool,
+    typer.Option("--if-empty", help="Do nothing where anyone has signed in, or in production."),
+]
 
 
 def main() -> None:
@@ -117,13 +121,17 @@ def migrate(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def demo(as_json: AsJson = False) -> None:
+def demo(as_json: AsJson = False, if_empty: IfEmpty = False) -> None:
     """Make the demo's people and organizations; done twice is done once."""
     settings = load_settings()
     if not settings.sandbox:
+        if if_empty:
+            return
         _fail("The demo is for the sandbox only.")
     set_up_logs(settings)
     migrations.upgrade(settings.database_url)
+    if if_empty and not asyncio.run(_is_empty(settings)):
+        return
     from app.demo import ACME, PEOPLE  # noqa: PLC0415 - the other commands start faster without it
 
     made = asyncio.run(_make_demo(settings))
@@ -134,6 +142,16 @@ def demo(as_json: AsJson = False) -> None:
     console.print(f"{ACME} is {'made' if made else 'there already'}.")
     for one in PEOPLE:
         console.print(f"  {one.email:<22} {one.name}, {one.role.name.capitalize()}")
+
+
+async def _is_empty(settings: Settings) -> bool:
+    from app.demo import is_empty  # noqa: PLC0415 - the other commands start faster without it
+
+    database = Database(settings.database_url)
+    try:
+        return await is_empty(database)
+    finally:
+        await database.dispose()
 
 
 async def _make_demo(settings: Settings) -> bool:

@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from sqlalchemy import select
+from sqlmodel import col
+
 from app.database import Database
 from app.integrations.identity import Identity
-from app.models import AuditActorKind
+from app.models import AuditActorKind, User
 from app.money import DISABLED, MICRO, UNLIMITED
 from app.permissions import Role
 from app.resolvers import accounts, invitations, members, organizations, sessions
@@ -41,6 +44,11 @@ PEOPLE = (
     DemoPerson("Ingrid Sørensen", "ingrid@acme.example", quota=12_500_000),
 )
 WAITING = ("noor@acme.example", "viktor@acme.example", "contractor@studio.example")
+
+
+async def is_empty(database: Database) -> bool:
+    """Tell whether nobody has signed in yet."""
+    return await database.row(select(col(User.id)).limit(1)) is None
 
 
 async def make_demo(database: Database, settings: Settings) -> bool:

@@ -51,6 +51,8 @@ echo "Installing what uv.lock names …"
 # pip reads this machine's own index settings, and so does uv its own.
 .venv/bin/python -m pip install --quiet --disable-pip-version-check "$UV" ||
     refuse "uv cannot be installed. Is the package index reachable? (pip config list shows which one it is)"
-VIRTUAL_ENV="" .venv/bin/uv sync --frozen --quiet ||
+# Trust whom this machine trusts, as pip does: an index may be a proxy with a certificate of its own.
+export UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-true}"
+UV_PROJECT_ENVIRONMENT=.venv .venv/bin/uv sync --frozen --quiet ||
     refuse "The packages of uv.lock cannot be installed; what uv said stands above."
 printf '%s' "$done_for" > .venv/ready
