@@ -8,9 +8,11 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types.execution import ExecutionContext
 
 from app.schema.accounts import PersonalAccount
+from app.schema.api_keys import ApiKeyMutations
 from app.schema.audit import AuditEvent
 from app.schema.documents import Documents, kept_documents
 from app.schema.invitations import InvitationMutations
+from app.schema.management_keys import ManagementKeyMutations
 from app.schema.members import MemberMutations
 from app.schema.organizations import Organization, OrganizationMutations
 from app.schema.queries import Query
@@ -22,7 +24,13 @@ HEADER = "# Exported by `make schema`; the code in app/schema is where to change
 
 
 @strawberry.type(description="What can be done. Each field is a transaction of its own, in order.")
-class Mutation(OrganizationMutations, InvitationMutations, MemberMutations):
+class Mutation(
+    OrganizationMutations,
+    InvitationMutations,
+    MemberMutations,
+    ApiKeyMutations,
+    ManagementKeyMutations,
+):
     """What can be done."""
 
 

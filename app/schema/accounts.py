@@ -8,7 +8,8 @@ from uuid import UUID
 import strawberry
 
 from app.permissions import permissions_of
-from app.resolvers import audit
+from app.resolvers import api_keys, audit
+from app.schema.api_keys import ApiKey, api_key
 from app.schema.audit import AuditEvent, AuditFilter, audit_event, event_filter
 from app.schema.connections import Connection, connection
 from app.schema.context import Info, given
@@ -38,6 +39,25 @@ class Account(Node):
     viewer_role: Role
     viewer_permissions: list[Permission]
     account_id: strawberry.Private[UUID]
+
+    @requires(
+        api_keys.list_api_keys,
+        "The viewer's own standard keys; all members' with `all: true`, which takes MANAGE_ALL_KEYS.",
+    )
+    async def api_keys(
+        self,
+        info: Info,
+        all: bool = False,
+        first: int = 50,
+        after: str | None = strawberry.UNSET,
+    ) -> Connection[ApiKey] | None:
+        """List keys."""
+        load = info.context.load
+        page = await load(
+            api_keys.list_api_keys, self.account_id, all=all, first=first, after=given(after)
+        )
+        count = partial(load, api_keys.count_api_keys, self.account_id, all=all)
+        return connection(page, api_key, count)
 
     @requires(audit.audit_log, "Every change of state, newest first.")
     async def audit_log(

@@ -7,13 +7,14 @@ import strawberry
 
 from app.errors import NotFound
 from app.ids import id_of
-from app.resolvers import accounts, invitations, members, organizations
+from app.resolvers import accounts, invitations, management_keys, members, organizations
 from app.resolvers.members import MemberQuery
 from app.schema.accounts import Account, PersonalAccount, facts
 from app.schema.connections import Connection, connection
 from app.schema.context import Info, acting, given
 from app.schema.enums import AccountKind, MemberOrder, OrderDirection, Role
 from app.schema.invitations import Invitation, invitation, named
+from app.schema.management_keys import ManagementKey, management_key
 from app.schema.members import Member, member
 from app.schema.nodes import node_id
 from app.schema.requires import requires
@@ -68,6 +69,19 @@ class Organization(Account):
         page = await load(invitations.list_invitations, self.account_id, first, given(after))
         count = partial(load, invitations.count_invitations, self.account_id)
         return connection(page, invitation, count)
+
+    @requires(
+        management_keys.list_management_keys, "Keys that read for the organization over REST."
+    )
+    async def management_keys(
+        self, info: Info, first: int = 50, after: str | None = strawberry.UNSET
+    ) -> Connection[ManagementKey] | None:
+        """List the management keys."""
+        load = info.context.load
+        verb = management_keys.list_management_keys
+        page = await load(verb, self.account_id, first, given(after))
+        count = partial(load, management_keys.count_management_keys, self.account_id)
+        return connection(page, management_key, count)
 
     @requires(accounts.default_quota, "The quota that people get when they join.")
     async def default_quota(self, info: Info) -> Quota | None:

@@ -9,11 +9,13 @@ import strawberry
 
 from app.errors import Forbidden, Invalid, NotFound, Refusal
 from app.ids import read_wire_id
-from app.resolvers import accounts, audit, invitations, members, users
+from app.resolvers import accounts, api_keys, audit, invitations, management_keys, members, users
 from app.schema.accounts import Account, PersonalAccount
+from app.schema.api_keys import api_key
 from app.schema.audit import audit_event
 from app.schema.context import Info
 from app.schema.invitations import Invitation, invitation
+from app.schema.management_keys import management_key
 from app.schema.members import member
 from app.schema.nodes import Node
 from app.schema.organizations import Organization, account
@@ -72,12 +74,22 @@ async def _audit_event(info: Info, row_id: UUID) -> Node:
     return audit_event(await info.context.load(audit.audit_event, row_id))
 
 
+async def _api_key(info: Info, row_id: UUID) -> Node:
+    return api_key(await info.context.load(api_keys.api_key, row_id))
+
+
+async def _management_key(info: Info, row_id: UUID) -> Node:
+    return management_key(await info.context.load(management_keys.management_key, row_id))
+
+
 LOOK_UPS: dict[str, Callable[[Info, UUID], Awaitable[Node]]] = {
     "account": _account,
     "user": _user,
     "member": _member,
     "invitation": _invitation,
     "audit_event": _audit_event,
+    "api_key": _api_key,
+    "management_key": _management_key,
 }
 
 
