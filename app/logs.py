@@ -41,10 +41,14 @@ def set_up_logs(settings: Settings) -> None:
     ]
     # Times of log lines alone may come from the process: nothing is decided by them.
     as_json = settings.log_format == "json"
+    # No traceback shows the values of variables: secrets are among them.
     last: list[Any] = (
         [structlog.processors.format_exc_info, hide_secrets, structlog.processors.JSONRenderer()]
         if as_json
-        else [hide_secrets, structlog.dev.ConsoleRenderer()]
+        else [
+            hide_secrets,
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+        ]
     )
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,

@@ -40,16 +40,14 @@ def create_app(settings: Settings) -> Starlette:
             Middleware(SameSite, settings=settings),
         ],
         exception_handlers={HTTPException: on_http_exception, Refusal: on_refusal},
-        lifespan=lambda app: _run(app, settings, limits, sandbox),
+        lifespan=lambda app: _run(app, settings, limits),
     )
     app.router.redirect_slashes = False
     return app
 
 
 @asynccontextmanager
-async def _run(
-    app: Starlette, settings: Settings, limits: RateLimits, sandbox: Sandbox | None
-) -> AsyncIterator[None]:
+async def _run(app: Starlette, settings: Settings, limits: RateLimits) -> AsyncIterator[None]:
     """Open what the service needs, and close it in the opposite order, also where opening fails half-way."""
     async with AsyncExitStack() as opened:
         database = Database(

@@ -5,8 +5,9 @@ from urllib.parse import urlencode, urlsplit
 
 HOME = "/"
 LONGEST = 1024
-# What a path of ours is made of. No backslash, no `@`, no controls, no spaces, nothing beyond ASCII.
-_OURS = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:%/?-]*", re.ASCII)
+# What a path of ours is made of: one slash first, which a browser cannot take for a host; no backslash, no `@`,
+# no controls, no spaces, nothing beyond ASCII.
+_OURS = re.compile(r"(?!//)/[A-Za-z0-9._~!$&'()*+,;=:%/?-]*", re.ASCII)
 
 
 def own_path(text: str | None) -> str:
