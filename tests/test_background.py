@@ -1,5 +1,6 @@
 """Letters over real SMTP: sent once, tried again after failures and restarts, given up in the end."""
 
+import socket
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from email import message_from_bytes, policy
@@ -45,9 +46,13 @@ class Post:
 def post() -> Iterator[tuple[Post, int]]:
     """Run a mail server on a free port of loopback."""
     handler = Post()
-    controller = Controller(handler, hostname="127.0.0.1", port=0)
+    # aiosmtpd visits its own port to see whether it is up, so it has to be told one.
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    controller = Controller(handler, hostname="127.0.0.1", port=port)
     controller.start()
-    yield handler, controller.server.sockets[0].getsockname()[1]
+    yield handler, port
     controller.stop()
 
 
