@@ -3,8 +3,8 @@
 from typing import Any, Literal
 
 import sqlalchemy as sa
-
 from alembic import context
+
 from app.database import EnumNumber, EnumText, UtcDateTime
 from app.migrations import on_connection
 from app.models import metadata

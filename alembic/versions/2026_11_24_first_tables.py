@@ -1,8 +1,8 @@
 """First tables: people, accounts, members, invitations, letters and the audit log."""
 
 import sqlalchemy as sa
-
 from alembic import op
+
 from app.database import append_only_ddl, drop_append_only_ddl
 
 revision = "2c5948d7c7ac"

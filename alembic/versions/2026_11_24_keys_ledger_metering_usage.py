@@ -1,8 +1,8 @@
 """Keys, ledger, metering and usage: every account gets its wallet."""
 
 import sqlalchemy as sa
-
 from alembic import op
+
 from app.database import append_only_ddl, drop_append_only_ddl
 
 revision = "62974e4e3bf2"
