@@ -1,6 +1,6 @@
 """The only file that knows which database it is: engines, transactions, locks, types and "now"."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     ColumnElement,
     Date,
@@ -18,8 +19,10 @@ from sqlalchemy import (
     SmallInteger,
     String,
     TypeDecorator,
+    any_,
     bindparam,
     event,
+    literal,
     text,
 )
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
@@ -261,10 +264,12 @@ def affected(result: Any) -> int:
     return count
 
 
-async def insert_or_ignore(session: AsyncSession, row: Any, unique: tuple[str, ...]) -> bool:
+async def insert_or_ignore(
+    session: AsyncSession | AsyncConnection, row: Any, unique: tuple[str, ...]
+) -> bool:
     """Insert a row unless one with the same unique columns is there; tell whether it was inserted."""
     table = type(row).__table__
-    insert = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgresql_insert
+    insert = sqlite_insert if _dialect(session) == "sqlite" else postgresql_insert
     values = {column.name: getattr(row, column.name) for column in table.columns}
     statement = insert(table).values(values).on_conflict_do_nothing(index_elements=unique)
     inserted = await session.execute(statement.returning(*table.primary_key.columns))
@@ -272,7 +277,7 @@ async def insert_or_ignore(session: AsyncSession, row: Any, unique: tuple[str, .
 
 
 async def upsert(
-    session: AsyncSession,
+    session: AsyncSession | AsyncConnection,
     model: type[Any],
     rows: Sequence[Mapping[str, Any]],
     *,
@@ -284,12 +289,28 @@ async def upsert(
     if not rows:
         return
     table = model.__table__
-    insert = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgresql_insert
+    insert = sqlite_insert if _dialect(session) == "sqlite" else postgresql_insert
     statement = insert(table)
     sums = {name: table.c[name] + statement.excluded[name] for name in add}
     news = {name: statement.excluded[name] for name in replace}
     whole = statement.on_conflict_do_update(index_elements=unique, set_={**sums, **news})
     await session.execute(whole, list(rows))
+
+
+def among(
+    session: AsyncSession | AsyncConnection, column: Any, values: Collection[Any]
+) -> ColumnElement[bool]:
+    """Ask whether a column is one of many values: on PostgreSQL one parameter, so that the text stays the same."""
+    if _dialect(session) == "sqlite":
+        inside: ColumnElement[bool] = column.in_(values)
+        return inside
+    equal: ColumnElement[bool] = column == any_(literal(list(values), ARRAY(column.type)))
+    return equal
+
+
+def _dialect(session: AsyncSession | AsyncConnection) -> str:
+    bind = session.get_bind() if isinstance(session, AsyncSession) else session
+    return bind.dialect.name
 
 
 def locked(statement: AnySelect, *tables: Any) -> AnySelect:

@@ -91,6 +91,11 @@ class OwnerMustTransfer(Conflict):
     says = "Transfer the organization to someone else first, or dissolve it."
 
 
+class NegativeBalance(Conflict):
+    code = "negative_balance"
+    says = "The balance is below zero. Settle it first."
+
+
 class AlreadyMember(Conflict):
     code = "already_member"
     says = "This person is a member already."

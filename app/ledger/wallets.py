@@ -1,12 +1,46 @@
 """Wallets: what an account has, and the lock that decides who spends first."""
 
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Table, bindparam, insert, select, update
 from sqlmodel import col
 
-from app.database import Session, locked
+from app.database import Connection, Session, among, locked
 from app.models.ledger import Wallet
+
+
+@dataclass(slots=True)
+class WalletState:
+    """A wallet under its lock, as plain facts: whoever holds the lock changes them, then saves them."""
+
+    account_id: UUID
+    balance_micro: int = 0
+    held_micro: int = 0
+    purchased_micro: int = 0
+    granted_micro: int = 0
+    used_micro: int = 0
+    refunded_micro: int = 0
+    adjusted_micro: int = 0
+    usage_sequence: int = 0
+    entry_number: int = 0
+    entry_day: date | None = None
+    frozen_at: datetime | None = None
+    dissolved_at: datetime | None = None
+
+
+_FIELDS = tuple(WalletState.__slots__)
+_SAVED = _FIELDS[1:]
+_WALLETS: Table = Wallet.__table__  # type: ignore[attr-defined]
+_COLUMNS = tuple(_WALLETS.c[name] for name in _FIELDS)
+_SAVE = (
+    update(_WALLETS)
+    .where(_WALLETS.c.account_id == bindparam("of_account"))
+    .values({name: bindparam(name) for name in _SAVED})
+)
 
 
 async def lock_wallet(session: Session, account_id: UUID) -> Wallet | None:
@@ -18,3 +52,40 @@ async def lock_wallet(session: Session, account_id: UUID) -> Wallet | None:
     statement = select(Wallet).where(col(Wallet.account_id) == account_id)
     wallet: Wallet | None = (await session.execute(locked(statement))).scalar_one_or_none()
     return wallet
+
+
+async def load_wallets(
+    session: Session | Connection, account_ids: Collection[UUID]
+) -> dict[UUID, WalletState]:
+    """Lock the wallets of these accounts, in the order of their ids, by one statement.
+
+    Unknown accounts are left out. Ask for the time after it, so that entries stand in the order
+    in which they were booked; and read keys, members and accounts after it, since a statement
+    that has waited for the lock sees other tables as they were before.
+    """
+    statement = (
+        select(*_COLUMNS)
+        .where(among(session, _WALLETS.c.account_id, account_ids))
+        .order_by(_WALLETS.c.account_id)
+    )
+    rows = (await session.execute(locked(statement))).all()
+    return {row[0]: WalletState(*row) for row in rows}
+
+
+async def save_wallets(session: Session | Connection, wallets: Iterable[WalletState]) -> None:
+    """Write locked wallets back, by one statement."""
+    rows = [_saved(wallet) for wallet in wallets]
+    if rows:
+        await session.execute(_SAVE, rows)
+
+
+def _saved(wallet: WalletState) -> dict[str, Any]:
+    values: dict[str, Any] = {name: getattr(wallet, name) for name in _SAVED}
+    values["of_account"] = wallet.account_id
+    return values
+
+
+async def open_wallet(session: Session, account_id: UUID) -> None:
+    """Give a new account its empty wallet; the account's row has to be there."""
+    empty = {name: getattr(WalletState(account_id), name) for name in _FIELDS}
+    await session.execute(insert(_WALLETS).values(**empty))

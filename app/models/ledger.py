@@ -71,6 +71,8 @@ class Wallet(Table, table=True):
     entry_day: date | None = None
     """The UTC day of that entry where it is usage that may still grow, else None."""
     frozen_at: datetime | None = time_field(optional=True)
+    dissolved_at: datetime | None = time_field(optional=True)
+    """As the account's, here so that whoever has waited for this row sees it."""
 
 
 class Transfer(Table, table=True):

@@ -1,6 +1,7 @@
 """People as the identity provider names them: taken in at sign-in, kept in step afterwards."""
 
 import secrets
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select, update
@@ -9,6 +10,7 @@ from sqlmodel import col
 from app.actors import Actor, changes, picture
 from app.database import Session, insert_or_ignore, locked
 from app.integrations.identity import Identity
+from app.ledger.wallets import open_wallet
 from app.models import Account, Member, User
 from app.money import UNLIMITED
 from app.permissions import AccountKind, Role
@@ -36,7 +38,7 @@ async def personal_account_of(session: Session, user_id: UUID) -> Account:
 
 async def take_in(actor: Actor, identity: Identity) -> User:
     """Find or make the person that an identity names, with name and e-mail as the provider has them now."""
-    facts = {
+    facts: dict[str, Any] = {
         "email": identity.email,
         "email_folded": fold_email(identity.email),
         "email_verified": identity.email_verified,
@@ -66,6 +68,7 @@ async def _open_personal_account(actor: Actor, user: User) -> None:
     )
     actor.session.add(account)
     await actor.session.flush()
+    await open_wallet(actor.session, account.id)
     actor.session.add(new_member(account.id, user, Role.OWNER, UNLIMITED, actor))
     actor.viewer.user = person_from(user)
     actor.record(

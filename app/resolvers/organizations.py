@@ -9,10 +9,12 @@ from sqlmodel import col
 
 from app.access import Actor, Viewer, signed_in_writes, writes
 from app.actors import picture
-from app.database import insert_or_ignore, locked
-from app.errors import Invalid, NotFound, OwnerMustTransfer
-from app.models import Account, Invitation, Member
-from app.money import UNLIMITED
+from app.database import insert_or_ignore, locked, now
+from app.errors import Invalid, NegativeBalance, NotFound, OwnerMustTransfer
+from app.ledger.posting import movement, plan, write
+from app.ledger.wallets import WalletState, load_wallets, open_wallet
+from app.models import Account, Invitation, LedgerKind, Member
+from app.money import UNLIMITED, credits_text
 from app.permissions import AccountKind, Permission, Role
 from app.resolvers._endings import end_keys_of_account, end_membership, revoke_invitations
 from app.resolvers._people import new_member
@@ -35,6 +37,7 @@ async def create_organization(actor: Actor, name: str) -> UUID:
     user = await lock_person(actor)
     await must_have_room_for_organization(actor)
     account = await _insert_account(actor, name)
+    await open_wallet(actor.session, account.id)
     actor.session.add(new_member(account.id, user, Role.OWNER, UNLIMITED, actor))
     actor.record(account, name=name, account_id=account.id, after=picture(account))
     return account.id
@@ -121,14 +124,20 @@ async def dissolve_organization(
 ) -> UUID:
     """End an organization for ever, with its memberships, keys and invitations; the rows stay, marked.
 
-    `confirm_name` has to be the organization's name, `waive` the credits (micro) that are left.
-    Raises `Invalid`.
+    `confirm_name` has to be the organization's name, `waive` the credits (micro) that are left, which
+    go to the ledger account `dissolved`; what open holds still settle is borne by it too.
+    Raises `NegativeBalance`, `Invalid`.
     """
+    wallet = (await load_wallets(actor.session, [account.id]))[account.id]
+    left = wallet.balance_micro
+    if left < 0:
+        raise NegativeBalance
     if confirm_name.strip() != account.name:
         raise Invalid(confirmName=f"Type the organization's name exactly: {account.name}")
-    if waive:
-        raise Invalid(waive="There are no credits to waive.")
+    if (waive or 0) != left:
+        raise Invalid(waive=f"Waive exactly what is left: {credits_text(left)} credits.")
     # From here on nothing may refuse.
+    await _close_wallet(actor, account, wallet)
     await end_keys_of_account(actor, account.id)
     await revoke_invitations(actor, col(Invitation.account_id) == account.id)
     account.dissolved_at = actor.now
@@ -138,3 +147,23 @@ async def dissolve_organization(
         .values(ended_at=actor.now)
     )
     return account.id
+
+
+async def _close_wallet(actor: Actor, account: Account, wallet: WalletState) -> None:
+    left = wallet.balance_micro
+    rest = movement(
+        wallet,
+        LedgerKind.DISSOLUTION,
+        left,
+        source=f"dissolution:{account.id}",
+        description="Waived when the organization was dissolved",
+        actor_id=actor.user.id,
+    )
+    if rest is not None:
+        before, after = {"credits": credits_text(left)}, {"credits": credits_text(0)}
+        actor.record(account, name=account.name, before=before, after=after, action="waive_credits")
+    at = (await actor.session.execute(select(now()))).scalar_one()
+    postings = plan([rest] if rest is not None else [], at)
+    wallet.dissolved_at = actor.now
+    postings.wallets[account.id] = wallet
+    await write(actor.session, postings)
