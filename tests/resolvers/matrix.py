@@ -4,52 +4,14 @@ A row reads: what is done, then what becomes of it for Owner, Admin, Member, out
 `ok` is done; a number is the status of the refusal.
 """
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from app.money import MICRO
 from app.permissions import Role
 from app.resolvers import accounts, audit, invitations, members, organizations
 from app.seats import Viewer
-from tests.scene import Scene
-
-CALLERS = ("owner", "admin", "member", "outsider", "signed_out")
-
-
-@dataclass
-class World:
-    """One organization with two people of each role but the highest, and an invitation."""
-
-    scene: Scene
-    account_id: UUID
-    people: dict[str, Viewer]
-    member_ids: dict[str, UUID]
-    invitation_id: UUID
-
-    def caller(self, name: str) -> Viewer:
-        """Make the viewer of a new request of this person."""
-        if name == "signed_out":
-            return self.scene.signed_out()
-        return self.scene.fresh(self.people[name])
-
-
-Act = Callable[[World, Viewer], Awaitable[Any]]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the matrix. `verb` names the declaration that it is about."""
-
-    verb: str
-    what: str
-    act: Act
-    expected: str
-
-    def outcomes(self) -> dict[str, str]:
-        """Tell what each caller gets."""
-        return dict(zip(CALLERS, self.expected.split(), strict=True))
+from tests.resolvers.matrix_keys import KEY_ROWS
+from tests.resolvers.world import Act, Row, World
 
 
 def _on(verb: Any, target: str, *arguments: Any) -> Act:
@@ -248,4 +210,5 @@ ROWS = [
         _of(organizations.leave_organization),
         "409 ok ok 404 401",
     ),
+    *KEY_ROWS,
 ]
