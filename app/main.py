@@ -1,5 +1,6 @@
 """The service: `create_app(settings)`: what it is made of, how it starts and stops."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -40,14 +41,16 @@ def create_app(settings: Settings) -> Starlette:
             Middleware(SameSite, settings=settings),
         ],
         exception_handlers={HTTPException: on_http_exception, Refusal: on_refusal},
-        lifespan=lambda app: _run(app, settings, limits),
+        lifespan=lambda app: _run(app, settings, limits, sandbox),
     )
     app.router.redirect_slashes = False
     return app
 
 
 @asynccontextmanager
-async def _run(app: Starlette, settings: Settings, limits: RateLimits) -> AsyncIterator[None]:
+async def _run(
+    app: Starlette, settings: Settings, limits: RateLimits, sandbox: Sandbox | None
+) -> AsyncIterator[None]:
     """Open what the service needs, and close it in the opposite order, also where opening fails half-way."""
     async with AsyncExitStack() as opened:
         database = Database(
@@ -61,7 +64,11 @@ async def _run(app: Starlette, settings: Settings, limits: RateLimits) -> AsyncI
         opened.callback(metrics.stop)
         identity = IdentityProvider(settings)
         app.state.services = Services(settings, database, identity, limits)
-        background = Background(database, settings, Mailer(settings))
+        if sandbox is not None:
+            await asyncio.to_thread(sandbox.start)
+            opened.push_async_callback(asyncio.to_thread, sandbox.stop)
+        mailer = Mailer(settings, sandbox.smtp_url if sandbox else "")
+        background = Background(database, settings, mailer)
         background.start()
         opened.push_async_callback(background.stop)
         yield

@@ -70,3 +70,13 @@ def search_text(text: str | None) -> str:
     if len(text) > SEARCH_LENGTH:
         raise Invalid(search=f"Search for at most {SEARCH_LENGTH} characters.")
     return fold(text.replace("\0", ""))
+
+
+def seen_text(text: str) -> str:
+    """Keep what can be seen of a name that somebody else's service gives; at most 80 characters."""
+    bare = "".join(c for c in unicodedata.normalize("NFC", text[:1000]) if _is_seen(c))
+    return " ".join(bare.split())[:NAME_LENGTH].strip()
+
+
+def _is_seen(character: str) -> bool:
+    return character.isspace() or unicodedata.category(character) not in _UNSEEN
