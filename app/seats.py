@@ -110,7 +110,7 @@ class Viewer:
         return self.user
 
 
-SEAT_COLUMNS = (
+SEAT_COLUMNS: tuple[Any, ...] = (
     col(Account.id).label("account_id"),
     col(Account.kind),
     col(Account.name),
@@ -164,7 +164,7 @@ async def look_up_seats(
     if not missing or viewer.kind is AuditActorKind.MANAGEMENT_KEY:
         return found  # A management key's window gave it the one seat that it has.
     if on is Account:
-        asked = col(Account.id).label("asked_id")
+        asked: Any = col(Account.id).label("asked_id")
         statement = seats_of(viewer.person.id, asked).where(col(Account.id).in_(missing))
     else:
         target: Any = aliased(on)

@@ -129,7 +129,10 @@ class Settings(BaseSettings):
 
     metrics_host: str = says("127.0.0.1", "Address on which Prometheus reads the figures.")
     metrics_port: int = limit(
-        0, at_least=0, upto=65535, says="Port on which Prometheus reads the figures; 0 turns it off."
+        0,
+        at_least=0,
+        upto=65535,
+        says="Port on which Prometheus reads the figures; 0 turns it off.",
     )
 
     log_format: Literal["json", "text"] = says("json", "Shape of the log lines.")

@@ -10,7 +10,6 @@ from uuid import UUID
 
 import pytest
 from aiosmtpd.controller import Controller
-from app.integrations.mail import Mailer
 from pydantic import SecretStr
 from sqlalchemy import select
 from sqlmodel import col
@@ -18,6 +17,7 @@ from sqlmodel import col
 from app.background import Background, deliver_due
 from app.credentials import is_invitation_token
 from app.database import Database
+from app.integrations.mail import Mailer
 from app.models import Invitation, OutboxLetter
 from app.permissions import Role
 from app.resolvers import invitations, members
