@@ -27,6 +27,7 @@ CALLBACK = "/sign-in/callback"
 SECONDS = 10
 MOST_BYTES = 262_144
 TOKEN_LENGTH = 16_384
+JWT_DOTS = 2
 KEYS_SECONDS = 60
 FRESH_SECONDS = 300
 
@@ -156,7 +157,7 @@ class IdentityProvider:
 
     async def _decoded(self, token: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """Check a token's signature. Raises `SignInRefused`."""
-        if len(token) > TOKEN_LENGTH:
+        if len(token) > TOKEN_LENGTH or token.count(".") != JWT_DOTS:
             raise SignInRefused
         metadata = await self._discovered()
         for renew in (False, True):
