@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from pathlib import Path
@@ -42,6 +43,8 @@ from sqlalchemy.ext.compiler import compiles
 from app.errors import Unavailable
 
 log = structlog.get_logger()
+EXPORTS = 4
+"""Long reads that a process does at a time."""
 
 Session = AsyncSession
 Connection = AsyncConnection
@@ -165,11 +168,32 @@ def _this_month_postgresql(element: this_month, compiler: Any, **kwargs: Any) ->
     return f"CAST(date_trunc('month', {moment} AT TIME ZONE 'UTC') AS date)"
 
 
+class today(ColumnElement[date]):  # noqa: N801 - reads as SQL, like now()
+    """The UTC day that it is by the database's clock."""
+
+    type = Date()
+    inherit_cache = True
+
+    def __init__(self) -> None:
+        self.moment = now()
+
+
+@compiles(today, "sqlite")
+def _today_sqlite(element: today, compiler: Any, **kwargs: Any) -> str:
+    return f"date({compiler.process(element.moment, **kwargs)})"
+
+
+@compiles(today, "postgresql")
+def _today_postgresql(element: today, compiler: Any, **kwargs: Any) -> str:
+    return f"CAST({compiler.process(element.moment, **kwargs)} AT TIME ZONE 'UTC' AS date)"
+
+
 def async_url(database_url: str) -> URL:
     """Add the driver to a `sqlite:///…` or `postgresql://…` address."""
     url = make_url(database_url)
     driver = "sqlite+aiosqlite" if url.get_backend_name() == "sqlite" else "postgresql+asyncpg"
-    return url.set(drivername=driver)
+    query = {"ssl" if name == "sslmode" else name: given for name, given in url.query.items()}
+    return url.set(drivername=driver, query=query)
 
 
 class Database:
@@ -186,11 +210,13 @@ class Database:
         # SQLite has one writer at a time: waiting for it in the pool is fair, in SQLite it is not.
         self._writing = self._engine(1 if self.is_sqlite else pool_size, writing=True)
         self._reading = self._engine(pool_size, writing=False)
+        # Long reads, apart: an export keeps no connection from those who decide about calls.
+        self._exporting = self._engine(EXPORTS, writing=False, whole=True)
         self._sessions = async_sessionmaker(
             self._writing, class_=AsyncSession, expire_on_commit=False
         )
 
-    def _engine(self, pool_size: int, *, writing: bool) -> AsyncEngine:
+    def _engine(self, pool_size: int, *, writing: bool, whole: bool = False) -> AsyncEngine:
         arguments: dict[str, Any] = {}
         if self.is_sqlite:
             arguments["timeout"] = self._timeout_seconds
@@ -209,11 +235,16 @@ class Database:
             pool_timeout=self._timeout_seconds,
             pool_pre_ping=False,
             connect_args=arguments,
-            **({} if writing else {"isolation_level": "AUTOCOMMIT"}),
+            **self._isolation(writing=writing, whole=whole),
         )
         if self.is_sqlite:
-            _prepare_sqlite(engine, writing=writing)
+            _prepare_sqlite(engine, writing=writing, whole=whole)
         return engine
+
+    def _isolation(self, *, writing: bool, whole: bool) -> dict[str, str]:
+        if whole:
+            return {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        return {} if writing else {"isolation_level": "AUTOCOMMIT"}
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
@@ -239,13 +270,20 @@ class Database:
         async with self.read() as connection:
             return (await connection.execute(statement)).first()
 
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+        """Take a connection that cannot write, whose statements all see one and the same moment."""
+        with _outages():
+            async with self._exporting.connect() as connection, connection.begin():
+                yield connection
+
     async def ping(self) -> None:
         """Raise `Unavailable` unless the database answers."""
         await self.row(text("SELECT 1"))
 
     def on_statement(self, listener: Callable[[str], None]) -> None:
         """Tell a listener each SQL statement that runs, so that tests can count them."""
-        for engine in (self._writing, self._reading):
+        for engine in (self._writing, self._reading, self._exporting):
             event.listen(
                 engine.sync_engine,
                 "before_cursor_execute",
@@ -256,6 +294,7 @@ class Database:
         """Close every connection."""
         await self._writing.dispose()
         await self._reading.dispose()
+        await self._exporting.dispose()
 
 
 def affected(result: Any) -> int:
@@ -350,7 +389,7 @@ def _is_outage(error: BaseException) -> bool:
     return away or locked_sqlite or state.startswith(_PASSING_STATES)
 
 
-def _prepare_sqlite(engine: AsyncEngine, *, writing: bool) -> None:
+def _prepare_sqlite(engine: AsyncEngine, *, writing: bool, whole: bool = False) -> None:
     @event.listens_for(engine.sync_engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
@@ -362,11 +401,35 @@ def _prepare_sqlite(engine: AsyncEngine, *, writing: bool) -> None:
             cursor.execute("PRAGMA query_only=ON")
         cursor.close()
 
-    if writing:
+    if writing or whole:
 
         @event.listens_for(engine.sync_engine, "begin")
         def _begin(connection: Any) -> None:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+@dataclass(frozen=True, slots=True)
+class UtcParts:
+    """How this database says, in SQL, in which UTC hour, day or month a stored moment is: as rows hold these."""
+
+    hour: Callable[[str], str]
+    day: Callable[[str], str]
+    month: Callable[[str], str]
+
+
+def utc_parts(connection: AsyncConnection) -> UtcParts:
+    """Tell how the parts of a moment are said here."""
+    if _dialect(connection) == "sqlite":
+        return UtcParts(
+            hour=lambda column: f"substr({column}, 1, 13) || ':00:00.000000'",
+            day=lambda column: f"substr({column}, 1, 10)",
+            month=lambda column: f"substr({column}, 1, 7) || '-01'",
+        )
+    return UtcParts(
+        hour=lambda column: f"date_trunc('hour', {column}, 'UTC')",
+        day=lambda column: f"CAST({column} AT TIME ZONE 'UTC' AS date)",
+        month=lambda column: f"CAST(date_trunc('month', {column} AT TIME ZONE 'UTC') AS date)",
+    )
 
 
 def append_only_ddl(table: str, dialect: str) -> list[str]:

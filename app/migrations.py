@@ -4,7 +4,9 @@ Everything here is synchronous and opens its own connection; from a coroutine us
 """
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -96,6 +98,9 @@ def _on_sqlite(url: URL, work: Callable[[Connection], T]) -> T:
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
+        # The service's own mode, from the first moment: changing to it later needs the file alone.
+        with suppress(sqlite3.OperationalError):
+            connection.execute("PRAGMA journal_mode=WAL")
         # A batch change copies and drops the table: with foreign keys on, SQLite would take the
         # children of every row along. Switching inside a transaction does nothing, so here.
         connection.execute("PRAGMA foreign_keys=OFF")

@@ -62,8 +62,18 @@ class PostgresServer:
         """Take a database away, whoever is on it."""
         self._admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
+    def stop(self) -> None:
+        """Stop the server as an operator would; its data stay."""
+        self._admin.close()
+        self._server.stop()
+
+    def start(self) -> None:
+        """Start it again."""
+        self._server.start()
+        self._admin = psycopg.connect(self.url("postgres"), autocommit=True)
+
     def close(self) -> None:
-        """Stop the server."""
+        """Stop the server and delete its data."""
         self._admin.close()
         self._server.cleanup()
 
@@ -71,6 +81,16 @@ class PostgresServer:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """Start PostgreSQL once for this test process; each xdist worker has its own."""
+    folder = Path(tempfile.mkdtemp(prefix="r9s-postgres-"))
+    server = PostgresServer(folder)
+    yield server
+    server.close()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[PostgresServer]:
+    """Start a PostgreSQL for this test alone, which it may stop and start."""
     folder = Path(tempfile.mkdtemp(prefix="r9s-postgres-"))
     server = PostgresServer(folder)
     yield server
@@ -101,17 +121,34 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def empty_database_url(
+def new_database_url(
     backend: str, request: pytest.FixtureRequest, tmp_path: Path
-) -> Iterator[str]:
-    """Address of a database without any table."""
+) -> Iterator[Callable[[], str]]:
+    """Give addresses of databases without any table, a new one for each use."""
+    made: list[str] = []
     if backend == "sqlite":
-        yield f"sqlite:///{tmp_path / 'empty.sqlite3'}"
+
+        def new_file() -> str:
+            made.append(f"sqlite:///{tmp_path / f'empty-{len(made)}.sqlite3'}")
+            return made[-1]
+
+        yield new_file
         return
     postgres: PostgresServer = request.getfixturevalue("postgres")
-    name = postgres.create()
-    yield postgres.url(name)
-    postgres.drop(name)
+
+    def new() -> str:
+        made.append(postgres.create())
+        return postgres.url(made[-1])
+
+    yield new
+    for name in made:
+        postgres.drop(name)
+
+
+@pytest.fixture
+def empty_database_url(new_database_url: Callable[[], str]) -> str:
+    """Address of a database without any table."""
+    return new_database_url()
 
 
 @pytest.fixture
