@@ -8,12 +8,14 @@ from uuid import UUID
 import strawberry
 
 from app.permissions import permissions_of
-from app.resolvers import api_keys, audit
+from app.resolvers import api_keys, audit, balances, ledger
 from app.schema.api_keys import ApiKey, api_key
 from app.schema.audit import AuditEvent, AuditFilter, audit_event, event_filter
+from app.schema.balances import Balance, balance
 from app.schema.connections import Connection, connection
 from app.schema.context import Info, given
 from app.schema.enums import AccountKind, Permission, Role
+from app.schema.ledger import LedgerEntry, ledger_entry
 from app.schema.nodes import Node, node_id
 from app.schema.requires import requires
 from app.seats import Seat
@@ -39,6 +41,21 @@ class Account(Node):
     viewer_role: Role
     viewer_permissions: list[Permission]
     account_id: strawberry.Private[UUID]
+
+    @requires(balances.balance, "What there is to spend.")
+    async def balance(self, info: Info) -> Balance | None:
+        """Show the balance."""
+        return balance(await info.context.load(balances.balance, self.account_id))
+
+    @requires(ledger.list_ledger, "Every movement of credits, newest first.")
+    async def ledger(
+        self, info: Info, first: int = 50, after: str | None = strawberry.UNSET
+    ) -> Connection[LedgerEntry] | None:
+        """List entries."""
+        load = info.context.load
+        page = await load(ledger.list_ledger, self.account_id, first, given(after))
+        count = partial(load, ledger.count_ledger, self.account_id)
+        return connection(page, ledger_entry, count)
 
     @requires(
         api_keys.list_api_keys,

@@ -4,7 +4,7 @@ from enum import Enum
 
 import strawberry
 
-from app.models import AuditActorKind, InvitationStatus
+from app.models import AuditActorKind, InvitationStatus, LedgerKind
 from app.permissions import AccountKind, Permission, Role
 from app.resolvers.members import MemberOrder
 
@@ -15,6 +15,7 @@ strawberry.enum(Role, description="A named set of permissions in an account.")
 strawberry.enum(AccountKind, description="The two kinds of account.")
 strawberry.enum(MemberOrder, description="What members are ordered by.")
 strawberry.enum(InvitationStatus, description="What has become of an invitation.")
+strawberry.enum(LedgerKind, description="Why credits moved.")
 strawberry.enum(AuditActorKind, description="What acted.")
 
 
@@ -30,6 +31,7 @@ __all__ = [
     "AccountKind",
     "AuditActorKind",
     "InvitationStatus",
+    "LedgerKind",
     "MemberOrder",
     "OrderDirection",
     "Permission",

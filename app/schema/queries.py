@@ -9,12 +9,22 @@ import strawberry
 
 from app.errors import Forbidden, Invalid, NotFound, Refusal
 from app.ids import read_wire_id
-from app.resolvers import accounts, api_keys, audit, invitations, management_keys, members, users
+from app.resolvers import (
+    accounts,
+    api_keys,
+    audit,
+    invitations,
+    ledger,
+    management_keys,
+    members,
+    users,
+)
 from app.schema.accounts import Account, PersonalAccount
 from app.schema.api_keys import api_key
 from app.schema.audit import audit_event
 from app.schema.context import Info
 from app.schema.invitations import Invitation, invitation
+from app.schema.ledger import ledger_entry
 from app.schema.management_keys import management_key
 from app.schema.members import member
 from app.schema.nodes import Node
@@ -82,6 +92,10 @@ async def _management_key(info: Info, row_id: UUID) -> Node:
     return management_key(await info.context.load(management_keys.management_key, row_id))
 
 
+async def _ledger_entry(info: Info, row_id: UUID) -> Node:
+    return ledger_entry(await info.context.load(ledger.ledger_entry, row_id))
+
+
 LOOK_UPS: dict[str, Callable[[Info, UUID], Awaitable[Node]]] = {
     "account": _account,
     "user": _user,
@@ -90,6 +104,7 @@ LOOK_UPS: dict[str, Callable[[Info, UUID], Awaitable[Node]]] = {
     "audit_event": _audit_event,
     "api_key": _api_key,
     "management_key": _management_key,
+    "ledger_entry": _ledger_entry,
 }
 
 

@@ -20,16 +20,16 @@ from app.schema import sdl
 
 ROOT = Path(__file__).parents[2]
 LATER_TYPES = {
-    *("Balance", "UsageRange", "UsageFilter", "Granularity", "UsageDimension", "UsageReport"),
+    *("UsageRange", "UsageFilter", "Granularity", "UsageDimension", "UsageReport"),
     *("UsageBucket", "UsageTotals", "BigInt", "UsageRecord"),
-    *("LedgerKind", "LedgerEntry", "Money", "Invoice", "BillingDetails", "TaxId", "BalanceAlert"),
+    *("Money", "Invoice", "BillingDetails", "TaxId", "BalanceAlert"),
     *("TopUpStatus", "TopUp", "BillingPortalSession"),
     *("BillingDetailsInput", "TaxIdInput"),
 }
 LATER_FIELDS = {
-    *("balance", "myUsage", "myUsageRecords", "usage", "usageRecords", "ledger"),
+    *("myUsage", "myUsageRecords", "usage", "usageRecords"),
     *("invoices", "alerts", "billingDetails"),
-    *("Member.monthlyUsage", "held", "remaining", "Member.lastUsedAt"),
+    *("Member.monthlyUsage", "Member.held", "Member.remaining", "Member.lastUsedAt"),
     *("createTopUp", "createBillingPortalSession", "setBalanceAlerts", "updateBillingDetails"),
 }
 KINDS_OF_CHANGE = {"Field", "Type", "Enum", "value", "type", "Standard", "scalar"}
