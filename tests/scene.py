@@ -8,6 +8,7 @@ from sqlalchemy import func, select, text
 from sqlmodel import col
 
 from app.database import Database
+from app.ledger.verification import verify
 from app.models import Account, AuditEvent, Invitation, InvitationStatus, Member, User, metadata
 from app.permissions import AccountKind, Role
 from app.seats import Viewer
@@ -159,6 +160,8 @@ class Scene:
             found = await self.database.rows(text(statement))
             assert not found, f"{sentence}: {found}"
         await self._invitations_have_inviters()
+        wrong = (await verify(self.database)).wrong
+        assert wrong is None, wrong
 
     async def _invitations_have_inviters(self) -> None:
         allowed = (

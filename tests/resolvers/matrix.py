@@ -11,6 +11,7 @@ from app.permissions import Role
 from app.resolvers import accounts, audit, invitations, members, organizations
 from app.seats import Viewer
 from tests.resolvers.matrix_keys import KEY_ROWS
+from tests.resolvers.matrix_money import MONEY_ROWS
 from tests.resolvers.world import Act, Row, World
 
 
@@ -211,4 +212,5 @@ ROWS = [
         "409 ok ok 404 401",
     ),
     *KEY_ROWS,
+    *MONEY_ROWS,
 ]

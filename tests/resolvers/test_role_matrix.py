@@ -11,6 +11,7 @@ from app.permissions import PERSONAL_PERMISSIONS, Role
 from app.resolvers import api_keys, invitations, management_keys
 from app.seats import Viewer
 from tests.resolvers.matrix import ROWS
+from tests.resolvers.matrix_money import move_to_and_fro
 from tests.resolvers.world import Row, World
 from tests.scene import Scene
 
@@ -36,6 +37,7 @@ async def world_of(scene: Scene, people: dict[str, Viewer]) -> World:
         viewer = world.caller(name)
         made = await management_keys.create_management_key(viewer, account_id, "Key")
         world.management_keys[name] = made.id
+    world.ledger_entry_id = await move_to_and_fro(scene.database, account_id)
     return world
 
 

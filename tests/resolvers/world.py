@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from app.seats import Viewer
 from tests.scene import Scene
@@ -22,6 +22,7 @@ class World:
     invitation_id: UUID
     api_keys: dict[str, UUID] = field(default_factory=dict)
     management_keys: dict[str, UUID] = field(default_factory=dict)
+    ledger_entry_id: UUID = field(default_factory=uuid4)
 
     def caller(self, name: str) -> Viewer:
         """Make the viewer of a new request of this person."""
