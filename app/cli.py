@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
-from app import cli_gateways, cli_money, migrations
+from app import cli_gateways, cli_ledger, migrations
 from app.database import Database
 from app.errors import Refusal
 from app.logs import set_up_logs
@@ -29,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(cli_gateways.app, name="gateway")
-app.add_typer(cli_money.app)
+app.add_typer(cli_ledger.app)
 console = Console()
 errors = Console(stderr=True)
 MASK = "••••••••"
