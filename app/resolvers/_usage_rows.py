@@ -118,7 +118,7 @@ def state_statement(seats: Mapping[UUID, Seat]) -> AnySelect:
     """Select, for each account, what `state_of` reads: its holds that may still be settled."""
     at = next(iter(seats.values())).now
     # Named in the statement itself: only so is the index over just these holds of use.
-    may_settle = literal_column("holds.status IN ('OPEN', 'EXPIRED')")
+    may_settle: Any = literal_column("holds.status IN ('OPEN', 'EXPIRED')")
     expired = col(Hold.expires_at) <= at
     still_settleable = and_(
         col(Hold.account_id) == col(Wallet.account_id),

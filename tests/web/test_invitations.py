@@ -102,7 +102,7 @@ async def test_someone_else_is_told_who_they_are_and_can_switch(
     page = browser.get(invited.path)
     assert "eve@example.com" in page.text
     assert "/accept" not in page.text
-    issuer = browser.submit(page, "/sign-out")
+    issuer = browser.submit(page, return_to=invited.path)
     assert browser.session is None
     arrived = browser.submit(issuer, email="new@example.com")
     assert str(arrived.url).endswith(invited.path)
