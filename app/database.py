@@ -1,27 +1,17 @@
-"""The only file that knows which database it is: engines, transactions, locks, types and "now"."""
+"""Which database it is: engines, transactions, locks, bulk writes; column types and the clock are in `app.columns`."""
 
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
 import structlog
 from sqlalchemy import (
     ARRAY,
-    BigInteger,
     ColumnElement,
-    Date,
-    DateTime,
-    Dialect,
     Executable,
-    SmallInteger,
-    String,
-    TypeDecorator,
     any_,
-    bindparam,
     event,
     literal,
     text,
@@ -38,9 +28,47 @@ from sqlalchemy.ext.asyncio import (
     async_sessionmaker,
     create_async_engine,
 )
-from sqlalchemy.ext.compiler import compiles
 
+from app.columns import (
+    EnumNumber,
+    EnumText,
+    Micro,
+    UtcDateTime,
+    _ClockShift,
+    folded,
+    now,
+    this_month,
+    today,
+)
 from app.errors import Unavailable
+
+__all__ = [
+    "AnySelect",
+    "Connection",
+    "Database",
+    "EnumNumber",
+    "EnumText",
+    "Micro",
+    "Session",
+    "UniqueViolation",
+    "UtcDateTime",
+    "UtcParts",
+    "_ClockShift",
+    "affected",
+    "among",
+    "append_only_ddl",
+    "async_url",
+    "drop_append_only_ddl",
+    "folded",
+    "insert_or_ignore",
+    "locked",
+    "now",
+    "skip_locked",
+    "this_month",
+    "today",
+    "upsert",
+    "utc_parts",
+]
 
 log = structlog.get_logger()
 EXPORTS = 4
@@ -51,141 +79,8 @@ Connection = AsyncConnection
 UniqueViolation = IntegrityError
 
 
-class UtcDateTime(TypeDecorator[datetime]):
-    """A moment in UTC, to the microsecond. Refuses naive times; gives back aware ones on both databases."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy gives it
-        """Refuse what has no zone."""
-        if value is not None and value.tzinfo is None:
-            raise ValueError("a time without a zone")
-        return value.astimezone(UTC) if value is not None else None
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy gives it
-        """SQLite forgets the zone; it is UTC."""
-        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
-
-
-class EnumNumber(TypeDecorator[Any]):
-    """An `IntEnum` stored as its number."""
-
-    impl = SmallInteger
-    cache_ok = True
-
-    def __init__(self, kind: type[Any]) -> None:
-        super().__init__()
-        self.kind = kind
-
-    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy gives it
-        """Store the number; an unknown one raises."""
-        return None if value is None else self.kind(value).value
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy gives it
-        """Read the number; an unknown one raises."""
-        return None if value is None else self.kind(value)
-
-
-class EnumText(TypeDecorator[Any]):
-    """An `Enum` with text values, stored as text; a named CHECK stands beside it in each table."""
-
-    impl = String
-    cache_ok = True
-
-    def __init__(self, kind: type[Enum]) -> None:
-        super().__init__(max(len(member.value) for member in kind))
-        self.kind = kind
-
-    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy gives it
-        """Store the text; an unknown one raises."""
-        return None if value is None else self.kind(value).value
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy gives it
-        """Read the text; an unknown one raises."""
-        return None if value is None else self.kind(value)
-
-
-Micro = BigInteger
 # A SELECT of any columns: its own type names each column, which no helper here depends on.
 AnySelect = Any
-
-
-def folded(length: int) -> String:
-    """Text that sorts by code point on both databases."""
-    return String(length).with_variant(String(length, collation="C"), "postgresql")
-
-
-class _ClockShift:
-    """How far tests have moved the clock. Nothing else may touch it."""
-
-    by = timedelta()
-
-
-def _shift_text() -> str:
-    return f"{_ClockShift.by.total_seconds():+.3f} seconds"
-
-
-class now(ColumnElement[datetime]):  # noqa: N801 - reads as SQL's own now()
-    """The database's clock: the one source of time for everything that is decided or stored."""
-
-    type = UtcDateTime()
-    inherit_cache = True
-
-    def __init__(self) -> None:
-        self.shift = bindparam("clock_shift", callable_=_shift_text, type_=String, unique=True)
-
-
-@compiles(now, "sqlite")
-def _now_sqlite(element: now, compiler: Any, **kwargs: Any) -> str:
-    return f"strftime('%Y-%m-%d %H:%M:%f000', 'now', {compiler.process(element.shift, **kwargs)})"
-
-
-@compiles(now, "postgresql")
-def _now_postgresql(element: now, compiler: Any, **kwargs: Any) -> str:
-    shift = compiler.process(element.shift, **kwargs)
-    return f"(clock_timestamp() + CAST(CAST({shift} AS text) AS interval))"
-
-
-class this_month(ColumnElement[date]):  # noqa: N801 - reads as SQL, like now()
-    """The first day of the UTC month that it is by the database's clock."""
-
-    type = Date()
-    inherit_cache = True
-
-    def __init__(self) -> None:
-        self.moment = now()
-
-
-@compiles(this_month, "sqlite")
-def _this_month_sqlite(element: this_month, compiler: Any, **kwargs: Any) -> str:
-    return f"date({compiler.process(element.moment, **kwargs)}, 'start of month')"
-
-
-@compiles(this_month, "postgresql")
-def _this_month_postgresql(element: this_month, compiler: Any, **kwargs: Any) -> str:
-    moment = compiler.process(element.moment, **kwargs)
-    return f"CAST(date_trunc('month', {moment} AT TIME ZONE 'UTC') AS date)"
-
-
-class today(ColumnElement[date]):  # noqa: N801 - reads as SQL, like now()
-    """The UTC day that it is by the database's clock."""
-
-    type = Date()
-    inherit_cache = True
-
-    def __init__(self) -> None:
-        self.moment = now()
-
-
-@compiles(today, "sqlite")
-def _today_sqlite(element: today, compiler: Any, **kwargs: Any) -> str:
-    return f"date({compiler.process(element.moment, **kwargs)})"
-
-
-@compiles(today, "postgresql")
-def _today_postgresql(element: today, compiler: Any, **kwargs: Any) -> str:
-    return f"CAST({compiler.process(element.moment, **kwargs)} AT TIME ZONE 'UTC' AS date)"
 
 
 def async_url(database_url: str) -> URL:

@@ -199,3 +199,11 @@ def shift_clock() -> Iterator[Callable[[timedelta], None]]:
 def scene(database: Database, settings: Settings) -> Scene:
     """Give people and organizations to this test."""
     return Scene(database, settings)
+
+
+@pytest.fixture
+async def impatient(database_url: str) -> AsyncIterator[Database]:
+    """Open the same database as another process would that waits a second at most."""
+    opened = Database(database_url, pool_size=2, timeout_seconds=1)
+    yield opened
+    await opened.dispose()

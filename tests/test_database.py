@@ -1,18 +1,15 @@
 """What every verb relies on: transactions, locks, the clock, types, and outages that wave nothing through."""
 
 import asyncio
-import sqlite3
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, func, insert, literal, select, text, update
+from sqlalchemy import delete, insert, literal, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 from sqlmodel import col
 
-from app import migrations
 from app.database import (
     Database,
     EnumNumber,
@@ -39,28 +36,8 @@ from app.models import (
     UsageDay,
 )
 from app.permissions import AccountKind, Role
+from tests.accounts import AT, account, names
 from tests.conftest import PostgresServer
-
-AT = datetime(2026, 11, 24, 12, 30, 15, 123456, tzinfo=UTC)
-
-
-def account(slug: str = "acme", **given: Any) -> Account:
-    return Account(
-        **{"kind": AccountKind.ORGANIZATION, "name": "Acme", "slug": slug, "created_at": AT} | given
-    )
-
-
-async def names(database: Database) -> list[str]:
-    return [row.name for row in await database.rows(select(col(Account.name)))]
-
-
-@pytest.fixture
-async def impatient(database_url: str) -> AsyncIterator[Database]:
-    """Open the same database as another process would that waits a second at most."""
-    opened = Database(database_url, pool_size=2, timeout_seconds=1)
-    yield opened
-    await opened.dispose()
-
 
 # Time.
 
@@ -400,101 +377,3 @@ async def test_enumerations_come_back_as_themselves(database: Database) -> None:
 )
 def test_the_driver_is_added_to_an_address(given: str, full: str) -> None:
     assert async_url(given).render_as_string(hide_password=False) == full
-
-
-# Outages.
-
-
-async def test_when_every_connection_is_taken_the_answer_is_unavailable(
-    impatient: Database,
-) -> None:
-    async with AsyncExitStack() as taken:
-        for _ in range(1 if impatient.is_sqlite else 2):
-            session = await taken.enter_async_context(impatient.write())
-            await session.execute(text("SELECT 1"))
-        with pytest.raises(Unavailable):
-            async with impatient.write() as session:
-                session.add(account("lost"))
-    async with impatient.write() as session:
-        session.add(account())
-    assert await names(impatient) == ["Acme"]
-
-
-async def test_a_locked_sqlite_file_is_unavailable_and_recovers(
-    impatient: Database, backend: str
-) -> None:
-    if backend != "sqlite":
-        return  # PostgreSQL has no lock on the whole database
-    other = sqlite3.connect(str(impatient.url.database), isolation_level=None)
-    try:
-        other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(Unavailable):
-            async with impatient.write() as session:
-                session.add(account())
-        assert await names(impatient) == []
-        other.execute("ROLLBACK")
-    finally:
-        other.close()
-    async with impatient.write() as session:
-        session.add(account())
-    assert await names(impatient) == ["Acme"]
-
-
-async def test_a_server_that_never_was_there_is_unavailable() -> None:
-    database = Database("postgresql://r9s@127.0.0.1:1/r9s", timeout_seconds=2)
-    with pytest.raises(Unavailable):
-        await database.ping()
-    with pytest.raises(Unavailable):
-        async with database.write() as session:
-            session.add(account())
-    await database.dispose()
-
-
-async def _try(database: Database, times: int) -> bool:
-    """Tell whether the database answers within some tries: one spoilt connection each is allowed."""
-    for _ in range(times):
-        try:
-            await database.ping()
-            async with database.write() as session:
-                await session.execute(select(func.count()).select_from(Account))
-        except Unavailable:
-            continue
-        return True
-    return False
-
-
-async def test_a_server_that_stops_is_unavailable_and_recovers_by_itself(
-    own_postgres: PostgresServer,
-) -> None:
-    name = await asyncio.to_thread(own_postgres.create)
-    await asyncio.to_thread(migrations.upgrade, own_postgres.url(name))
-    database = Database(own_postgres.url(name), timeout_seconds=5)
-    async with database.write() as session, database.write() as second:
-        session.add(account())
-        await second.execute(text("SELECT 1"))
-
-    async def be_cut_off() -> None:
-        async with database.write() as session:
-            session.add(account("lost"))
-            await session.flush()
-            await asyncio.to_thread(own_postgres.stop)
-
-    with pytest.raises(Unavailable):
-        await be_cut_off()
-    for _ in range(3):
-        with pytest.raises(Unavailable):
-            await database.ping()
-        with pytest.raises(Unavailable):
-            async with database.write() as session:
-                session.add(account("lost too"))
-    await asyncio.to_thread(own_postgres.start)
-    await database.ping()
-    assert await names(database) == ["Acme"]
-    # Restarted unseen: connections that nobody has used since are spoilt.
-    await asyncio.to_thread(own_postgres.stop)
-    await asyncio.to_thread(own_postgres.start)
-    assert await _try(database, 3)
-    async with database.write() as session:
-        session.add(account("after"))
-    assert len(await names(database)) == 2
-    await database.dispose()

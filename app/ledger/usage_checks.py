@@ -12,12 +12,15 @@ _TOKENS = (
     "reasoning_tokens",
 )
 _TALLY = ("requests", *_TOKENS, "cost_micro")
+_RECORDS = f"FROM usage_records WHERE {IN_RANGE}"
 
 
 def usage_checks(parts: UtcParts) -> list[Check]:
     """List the checks of usage records, and of all that sums them."""
-    month = parts.month("occurred_at")
-    records = f"FROM usage_records WHERE {IN_RANGE}"
+    return [*_record_checks(), *_event_checks(), *_sum_checks(parts)]
+
+
+def _record_checks() -> list[Check]:
     return [
         Check(
             "usage_transfers",
@@ -28,7 +31,7 @@ def usage_checks(parts: UtcParts) -> list[Check]:
                 ("cost_micro",),
                 "SELECT account_id, id AS transfer_id, CASE WHEN credit = 'REVENUE' THEN amount_micro"
                 f" ELSE -amount_micro END AS cost_micro FROM transfers WHERE {IN_RANGE} AND kind = 'USAGE'",
-                f"SELECT account_id, transfer_id, -cost_micro {records}",
+                f"SELECT account_id, transfer_id, -cost_micro {_RECORDS}",
             ),
         ),
         Check(
@@ -37,7 +40,7 @@ def usage_checks(parts: UtcParts) -> list[Check]:
             "A usage record's sequence is not one more than the one before it.",
             "SELECT account_id, id AS usage_record_id, sequence, sequence_before FROM ("
             " SELECT account_id, id, sequence, lag(sequence, 1, 0) OVER its AS sequence_before"
-            f" {records} WINDOW its AS (PARTITION BY account_id ORDER BY sequence)"
+            f" {_RECORDS} WINDOW its AS (PARTITION BY account_id ORDER BY sequence)"
             ") AS r WHERE sequence <> sequence_before + 1 ORDER BY account_id, sequence LIMIT 1",
         ),
         Check(
@@ -49,6 +52,11 @@ def usage_checks(parts: UtcParts) -> list[Check]:
             " AND (o.id IS NULL OR o.account_id <> r.account_id OR o.corrects IS NOT NULL) LIMIT 1",
             by_account=False,
         ),
+    ]
+
+
+def _event_checks() -> list[Check]:
+    return [
         Check(
             "events_of_records",
             5,
@@ -70,6 +78,12 @@ def usage_checks(parts: UtcParts) -> list[Check]:
             " OR r.event_id <> e.event_id LIMIT 1",
             by_account=False,
         ),
+    ]
+
+
+def _sum_checks(parts: UtcParts) -> list[Check]:
+    month = parts.month("occurred_at")
+    return [
         Check(
             "counters_used",
             6,
@@ -80,14 +94,14 @@ def usage_checks(parts: UtcParts) -> list[Check]:
                 ("used_micro",),
                 f"SELECT account_id, subject_id, month, used_micro FROM month_counters WHERE {IN_RANGE}",
                 *(
-                    f"SELECT account_id, {of}, {month} AS month, -sum(cost_micro) {records}"
+                    f"SELECT account_id, {of}, {month} AS month, -sum(cost_micro) {_RECORDS}"
                     f" GROUP BY account_id, {of}, {month}"
                     for of in ("member_id", "api_key_id")
                 ),
             ),
         ),
         *(
-            _rollup_check(table, keys, records)
+            _rollup_check(table, keys)
             for table, keys in (
                 ("usage_hours", {"hour": parts.hour("occurred_at"), "model": "model"}),
                 ("usage_days", {"day": parts.day("occurred_at"), "model": "model"}),
@@ -106,7 +120,7 @@ def usage_checks(parts: UtcParts) -> list[Check]:
     ]
 
 
-def _rollup_check(table: str, keys: dict[str, str], records: str) -> Check:
+def _rollup_check(table: str, keys: dict[str, str]) -> Check:
     names = ", ".join(("account_id", *keys))
     grouped = ", ".join(("account_id", *keys.values()))
     tokens = ", ".join(f"-sum({name})" for name in (*_TOKENS, "cost_micro"))
@@ -119,6 +133,6 @@ def _rollup_check(table: str, keys: dict[str, str], records: str) -> Check:
             names,
             _TALLY,
             f"SELECT {names}, {', '.join(_TALLY)} FROM {table} WHERE {IN_RANGE}",
-            f"SELECT {grouped}, {requests}, {tokens} {records} GROUP BY {grouped}",
+            f"SELECT {grouped}, {requests}, {tokens} {_RECORDS} GROUP BY {grouped}",
         ),
     )
