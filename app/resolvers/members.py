@@ -1,6 +1,7 @@
 """Members: listing them, and changing role, quota and membership."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
@@ -18,6 +19,7 @@ from app.resolvers._member_rows import (
     MemberQuery,
     MemberRow,
     count_of_each,
+    ever,
     member_row,
     page_of_each,
     present,
@@ -51,7 +53,9 @@ async def member_count(viewer: Viewer, seats: Mapping[UUID, Seat]) -> dict[UUID,
 @reads(None, on=Account)
 async def owner(viewer: Viewer, seats: Mapping[UUID, Seat]) -> dict[UUID, MemberRow]:
     """Show who the Owner is: the name to every member, more to VIEW_MEMBERS."""
-    statement = present().where(col(Member.account_id).in_(seats), col(Member.role) == Role.OWNER)
+    statement = present(_at(seats)).where(
+        col(Member.account_id).in_(seats), col(Member.role) == Role.OWNER
+    )
     rows = await viewer.database.rows(statement)
     return {row.account_id: member_row(viewer, seats[row.account_id], row) for row in rows}
 
@@ -60,7 +64,7 @@ async def owner(viewer: Viewer, seats: Mapping[UUID, Seat]) -> dict[UUID, Member
 async def own_membership(viewer: Viewer, seats: Mapping[UUID, Seat]) -> dict[UUID, MemberRow]:
     """Show the viewer's own membership."""
     own = [seat.member_id for seat in seats.values() if seat.member_id is not None]
-    rows = await viewer.database.rows(present().where(col(Member.id).in_(own)))
+    rows = await viewer.database.rows(present(_at(seats)).where(col(Member.id).in_(own)))
     return {row.account_id: member_row(viewer, seats[row.account_id], row) for row in rows}
 
 
@@ -68,12 +72,30 @@ async def own_membership(viewer: Viewer, seats: Mapping[UUID, Seat]) -> dict[UUI
 async def member(viewer: Viewer, seats: Mapping[UUID, Seat]) -> dict[UUID, MemberRow]:
     """Show one member: to themselves, to VIEW_MEMBERS; the Owner to every member."""
     shown = {}
-    for row in await viewer.database.rows(present().where(col(Member.id).in_(seats))):
+    statement = present(_at(seats)).where(col(Member.id).in_(seats))
+    for row in await viewer.database.rows(statement):
         seat = seats[row.id]
         seen = row.role is Role.OWNER or row.id == seat.member_id
         if seen or Permission.VIEW_MEMBERS in seat.permissions:
             shown[row.id] = member_row(viewer, seat, row)
     return shown
+
+
+@reads(None, on=Member)
+async def known_member(viewer: Viewer, seats: Mapping[UUID, Seat]) -> dict[UUID, MemberRow]:
+    """Show whose usage something is, somebody who has left too: to themselves and to VIEW_MEMBERS."""
+    shown = {}
+    statement = ever(_at(seats)).where(col(Member.id).in_(seats))
+    for row in await viewer.database.rows(statement):
+        seat = seats[row.id]
+        if row.id == seat.member_id or Permission.VIEW_MEMBERS in seat.permissions:
+            shown[row.id] = member_row(viewer, seat, row)
+    return shown
+
+
+def _at(seats: Mapping[UUID, Seat]) -> datetime:
+    """Take one moment for all: of seats that one statement found it is the same but for microseconds."""
+    return next(iter(seats.values())).now
 
 
 @writes(Permission.MANAGE_QUOTAS, on=Member)

@@ -9,15 +9,26 @@ import strawberry
 
 from app.permissions import permissions_of
 from app.resolvers import api_keys, audit, balances, ledger
+from app.resolvers import usage as usages
 from app.schema.api_keys import ApiKey, api_key
 from app.schema.audit import AuditEvent, AuditFilter, audit_event, event_filter
 from app.schema.balances import Balance, balance
 from app.schema.connections import Connection, connection
 from app.schema.context import Info, given
-from app.schema.enums import AccountKind, Permission, Role
+from app.schema.enums import AccountKind, Granularity, Permission, Role, UsageDimension
 from app.schema.ledger import LedgerEntry, ledger_entry
 from app.schema.nodes import Node, node_id
 from app.schema.requires import requires
+from app.schema.usage import (
+    UsageFilter,
+    UsageRange,
+    UsageRecord,
+    UsageReport,
+    records_query,
+    usage_query,
+    usage_record,
+    usage_report,
+)
 from app.seats import Seat
 
 # Printed in the matrix's order, whatever order a set has.
@@ -56,6 +67,66 @@ class Account(Node):
         page = await load(ledger.list_ledger, self.account_id, first, given(after))
         count = partial(load, ledger.count_ledger, self.account_id)
         return connection(page, ledger_entry, count)
+
+    @requires(usages.own_usage_report, "The viewer's own usage in this account.")
+    async def my_usage(
+        self,
+        info: Info,
+        range: UsageRange,  # noqa: A002 - the contract's word
+        granularity: Granularity = Granularity.DAY,
+        time_zone: str = "UTC",
+        group_by: list[UsageDimension] = [],  # noqa: B006 - printed into the schema, never changed
+    ) -> UsageReport | None:
+        """Sum the viewer's own."""
+        query = usage_query(info, range, granularity, time_zone, group_by)
+        load = info.context.load
+        return usage_report(await load(usages.own_usage_report, self.account_id, query))
+
+    @requires(usages.own_usage_records, "The viewer's own records in this account, newest first.")
+    async def my_usage_records(
+        self,
+        info: Info,
+        range: UsageRange,  # noqa: A002 - the contract's word
+        first: int = 50,
+        after: str | None = strawberry.UNSET,
+    ) -> Connection[UsageRecord] | None:
+        """List the viewer's own."""
+        query = records_query(info, range)
+        load = info.context.load
+        page = await load(usages.own_usage_records, self.account_id, query, first, given(after))
+        count = partial(load, usages.count_own_usage_records, self.account_id, query)
+        return connection(page, usage_record, count)
+
+    @requires(usages.usage_report, "Everybody's usage in this account.")
+    async def usage(  # noqa: PLR0913, PLR0917 - GraphQL gives arguments by name
+        self,
+        info: Info,
+        range: UsageRange,  # noqa: A002 - the contract's word
+        granularity: Granularity = Granularity.DAY,
+        time_zone: str = "UTC",
+        group_by: list[UsageDimension] = [],  # noqa: B006 - printed into the schema, never changed
+        filter: UsageFilter | None = strawberry.UNSET,
+    ) -> UsageReport | None:
+        """Sum everybody's."""
+        query = usage_query(info, range, granularity, time_zone, group_by, filter)
+        load = info.context.load
+        return usage_report(await load(usages.usage_report, self.account_id, query))
+
+    @requires(usages.usage_records, "Everybody's records in this account, newest first.")
+    async def usage_records(
+        self,
+        info: Info,
+        range: UsageRange,  # noqa: A002 - the contract's word
+        filter: UsageFilter | None = strawberry.UNSET,
+        first: int = 50,
+        after: str | None = strawberry.UNSET,
+    ) -> Connection[UsageRecord] | None:
+        """List everybody's."""
+        query = records_query(info, range, filter)
+        load = info.context.load
+        page = await load(usages.usage_records, self.account_id, query, first, given(after))
+        count = partial(load, usages.count_usage_records, self.account_id, query)
+        return connection(page, usage_record, count)
 
     @requires(
         api_keys.list_api_keys,

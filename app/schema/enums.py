@@ -7,6 +7,8 @@ import strawberry
 from app.models import AuditActorKind, InvitationStatus, LedgerKind
 from app.permissions import AccountKind, Permission, Role
 from app.resolvers.members import MemberOrder
+from app.resolvers.usage import Dimension as UsageDimension
+from app.resolvers.usage import Granularity
 
 strawberry.enum(
     Permission, description="What an actor may do in an account. Roles are sets of these."
@@ -17,6 +19,10 @@ strawberry.enum(MemberOrder, description="What members are ordered by.")
 strawberry.enum(InvitationStatus, description="What has become of an invitation.")
 strawberry.enum(LedgerKind, description="Why credits moved.")
 strawberry.enum(AuditActorKind, description="What acted.")
+strawberry.enum(Granularity, description="How long the buckets of a report are.")
+strawberry.enum(
+    UsageDimension, name="UsageDimension", description="By what usage is told apart."
+)
 
 
 @strawberry.enum(description="Which end of a list comes first.")
@@ -30,10 +36,12 @@ class OrderDirection(Enum):
 __all__ = [
     "AccountKind",
     "AuditActorKind",
+    "Granularity",
     "InvitationStatus",
     "LedgerKind",
     "MemberOrder",
     "OrderDirection",
     "Permission",
     "Role",
+    "UsageDimension",
 ]

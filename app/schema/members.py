@@ -11,7 +11,7 @@ from app.resolvers.members import MemberRow
 from app.schema.context import Info, acting, listed
 from app.schema.enums import Role
 from app.schema.nodes import Node, node_id
-from app.schema.scalars import Quota
+from app.schema.scalars import Credits, Quota
 from app.schema.users import User, user
 
 
@@ -23,20 +23,37 @@ class Member(Node):
     role: Role
     joined_at: datetime
     quota: Quota | None = strawberry.field(
-        description="Credits per calendar month (UTC). Oneself, or VIEW_MEMBERS."
+        description="Credits per calendar month (UTC). Oneself, or VIEW_MEMBERS; so for the next four."
     )
+    monthly_usage: Credits | None = strawberry.field(
+        description="Credits used this calendar month, holds left out."
+    )
+    held: Credits | None = strawberry.field(
+        description="Credits that running calls hold of this month's quota."
+    )
+    remaining: Credits | None = strawberry.field(
+        description="quota - monthlyUsage - held, never below zero; null for unlimited."
+    )
+    last_used_at: datetime | None
 
 
 def member(row: MemberRow) -> Member:
     """Show a membership."""
-    quota = None if row.quota is None else Quota(row.quota)
     return Member(
         id=node_id("member", row.id),
         user=user(row.user),
         role=row.role,
         joined_at=row.joined_at,
-        quota=quota,
+        quota=None if row.quota is None else Quota(row.quota),
+        monthly_usage=_credits(row.monthly_usage),
+        held=_credits(row.held),
+        remaining=_credits(row.remaining),
+        last_used_at=row.last_used_at,
     )
+
+
+def _credits(micro: int | None) -> Credits | None:
+    return None if micro is None else Credits(micro)
 
 
 @strawberry.type

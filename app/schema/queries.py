@@ -17,6 +17,7 @@ from app.resolvers import (
     ledger,
     management_keys,
     members,
+    usage,
     users,
 )
 from app.schema.accounts import Account, PersonalAccount
@@ -29,6 +30,7 @@ from app.schema.management_keys import management_key
 from app.schema.members import member
 from app.schema.nodes import Node
 from app.schema.organizations import Organization, account
+from app.schema.usage import usage_record
 from app.schema.users import User, user
 
 
@@ -96,6 +98,10 @@ async def _ledger_entry(info: Info, row_id: UUID) -> Node:
     return ledger_entry(await info.context.load(ledger.ledger_entry, row_id))
 
 
+async def _usage_record(info: Info, row_id: UUID) -> Node:
+    return usage_record(await info.context.load(usage.usage_record, row_id))
+
+
 LOOK_UPS: dict[str, Callable[[Info, UUID], Awaitable[Node]]] = {
     "account": _account,
     "user": _user,
@@ -105,6 +111,7 @@ LOOK_UPS: dict[str, Callable[[Info, UUID], Awaitable[Node]]] = {
     "api_key": _api_key,
     "management_key": _management_key,
     "ledger_entry": _ledger_entry,
+    "usage_record": _usage_record,
 }
 
 

@@ -17,7 +17,12 @@ Credits = NewType("Credits", int)
 """Micro-credits."""
 Quota = NewType("Quota", int)
 """Micro-credits a month; -1: no limit, 0: none at all."""
+BigInt = NewType("BigInt", int)
+"""A whole number that may pass 2^31."""
 JSON = NewType("JSON", object)
+
+MOST = 2**53 - 1
+"""What every JSON reader still reads exactly."""
 
 
 def moment_text(value: datetime) -> str:
@@ -44,6 +49,12 @@ def _read_quota(value: object) -> int:
     return parse_quota(value, "Quota")
 
 
+def _whole(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MOST:
+        return value
+    raise GraphQLError("A BigInt is a whole number up to 2^53 - 1.")
+
+
 def _refuse(_value: object) -> Any:
     raise GraphQLError("JSON is given out only.")
 
@@ -68,6 +79,12 @@ SCALARS: dict[object, ScalarDefinition] = {
         description='A moment in UTC, ISO 8601: "2026-11-23T07:37:00Z".',
         serialize=moment_text,
         parse_value=read_moment,
+    ),
+    BigInt: strawberry.scalar(
+        name="BigInt",
+        description="An integer that may pass 2^31, as a JSON number up to 2^53 - 1.",
+        serialize=_whole,
+        parse_value=_whole,
     ),
     JSON: strawberry.scalar(
         name="JSON",
