@@ -10,10 +10,12 @@ from uuid import UUID
 from sqlalchemy import insert, select, update
 from sqlmodel import col
 
-from app.database import Database, upsert
+from app.database import Database, Session, upsert
 from app.ids import new_id
 from app.models.ledger import Wallet
+from app.models.metering import CounterKind, MonthCounter
 from app.models.usage import UsageDay, UsageDayDetail, UsageHour, UsageRecord
+from app.months import month_of
 
 TOKENS = (
     "prompt_tokens",
@@ -89,12 +91,47 @@ async def book(
                 for key, total in sums.items()
             ]
             await upsert(session, table, rolled, unique=unique, add=TALLY)
+        await _count(session, account_id, calls)
         await session.execute(
             update(Wallet)
             .where(col(Wallet.account_id) == account_id)
             .values(usage_sequence=last + len(calls))
         )
     return [row["id"] for row in rows]
+
+
+async def _count(session: Session, account_id: UUID, calls: list[Made]) -> None:
+    """Sum what members and keys used by UTC month."""
+    sums: dict[tuple[UUID, CounterKind, date], int] = {}
+    last: dict[UUID, datetime] = {}
+    for one in calls:
+        for subject, kind in (
+            (one.member_id, CounterKind.MEMBER),
+            (one.api_key_id, CounterKind.API_KEY),
+        ):
+            place = (subject, kind, month_of(one.occurred_at))
+            sums[place] = sums.get(place, 0) + one.cost_micro
+            last[subject] = max(one.occurred_at, last.get(subject, one.occurred_at))
+    rows = [
+        {
+            "subject_id": subject,
+            "month": month,
+            "account_id": account_id,
+            "kind": kind,
+            "used_micro": used,
+            "held_micro": 0,
+            "last_used_at": last[subject],
+        }
+        for (subject, kind, month), used in sums.items()
+    ]
+    await upsert(
+        session,
+        MonthCounter,
+        rows,
+        unique=("subject_id", "month"),
+        add=("used_micro",),
+        replace=("last_used_at",),
+    )
 
 
 def _hour(one: Made) -> datetime:

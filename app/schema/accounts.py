@@ -72,7 +72,7 @@ class Account(Node):
     async def my_usage(
         self,
         info: Info,
-        range: UsageRange,  # noqa: A002 - the contract's word
+        range: UsageRange,
         granularity: Granularity = Granularity.DAY,
         time_zone: str = "UTC",
         group_by: list[UsageDimension] = [],  # noqa: B006 - printed into the schema, never changed
@@ -86,7 +86,7 @@ class Account(Node):
     async def my_usage_records(
         self,
         info: Info,
-        range: UsageRange,  # noqa: A002 - the contract's word
+        range: UsageRange,
         first: int = 50,
         after: str | None = strawberry.UNSET,
     ) -> Connection[UsageRecord] | None:
@@ -98,10 +98,10 @@ class Account(Node):
         return connection(page, usage_record, count)
 
     @requires(usages.usage_report, "Everybody's usage in this account.")
-    async def usage(  # noqa: PLR0913, PLR0917 - GraphQL gives arguments by name
+    async def usage(
         self,
         info: Info,
-        range: UsageRange,  # noqa: A002 - the contract's word
+        range: UsageRange,
         granularity: Granularity = Granularity.DAY,
         time_zone: str = "UTC",
         group_by: list[UsageDimension] = [],  # noqa: B006 - printed into the schema, never changed
@@ -116,7 +116,7 @@ class Account(Node):
     async def usage_records(
         self,
         info: Info,
-        range: UsageRange,  # noqa: A002 - the contract's word
+        range: UsageRange,
         filter: UsageFilter | None = strawberry.UNSET,
         first: int = 50,
         after: str | None = strawberry.UNSET,

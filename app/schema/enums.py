@@ -20,9 +20,7 @@ strawberry.enum(InvitationStatus, description="What has become of an invitation.
 strawberry.enum(LedgerKind, description="Why credits moved.")
 strawberry.enum(AuditActorKind, description="What acted.")
 strawberry.enum(Granularity, description="How long the buckets of a report are.")
-strawberry.enum(
-    UsageDimension, name="UsageDimension", description="By what usage is told apart."
-)
+strawberry.enum(UsageDimension, name="UsageDimension", description="By what usage is told apart.")
 
 
 @strawberry.enum(description="Which end of a list comes first.")

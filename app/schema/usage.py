@@ -193,9 +193,9 @@ def usage_record(row: UsageRecordRow) -> UsageRecord:
     )
 
 
-def usage_query(  # noqa: PLR0913, PLR0917 - the contract's arguments
+def usage_query(
     info: Info,
-    range: UsageRange,  # noqa: A002 - the contract's word
+    range: UsageRange,
     granularity: Granularity,
     time_zone: str,
     group_by: list[UsageDimension],
@@ -206,7 +206,7 @@ def usage_query(  # noqa: PLR0913, PLR0917 - the contract's arguments
     return UsageQuery(range.from_, range.to, granularity, tuple(group_by), asked, time_zone)
 
 
-def records_query(info: Info, range: UsageRange, which: UsageFilter | None = None) -> RecordsQuery:  # noqa: A002 - the contract's word
+def records_query(info: Info, range: UsageRange, which: UsageFilter | None = None) -> RecordsQuery:
     """Read which records are asked for. Raises `Invalid`, and `NotFound` for ids that are none."""
     return RecordsQuery(range.from_, range.to, _filter(info, which))
 
