@@ -12,7 +12,7 @@ from app.models import AuditActorKind, User
 from app.money import DISABLED, MICRO, UNLIMITED
 from app.permissions import Role
 from app.resolvers import accounts, invitations, members, organizations, sessions
-from app.sandbox.identity import subject_of
+from app.sandbox.people import subject_of
 from app.seats import Viewer
 from app.settings import Settings
 

@@ -65,7 +65,7 @@ async def _run(
         identity = IdentityProvider(settings)
         app.state.services = Services(settings, database, identity, limits)
         if sandbox is not None:
-            await asyncio.to_thread(sandbox.start)
+            await asyncio.to_thread(sandbox.start, database)
             opened.push_async_callback(asyncio.to_thread, sandbox.stop)
         mailer = Mailer(settings, sandbox.smtp_url if sandbox else "")
         background = Background(database, settings, mailer)

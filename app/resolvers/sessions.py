@@ -23,12 +23,14 @@ TOUCH_EVERY = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A sign-in that has come back: what was sent along, and where to go next."""
+    """A sign-in that has come back: what was sent along, where to go next, and both moments."""
 
     nonce: str
     code_verifier: str
     return_path: str
     fresh: bool
+    left_at: datetime
+    back_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,7 @@ async def take_sign_in(actor: Actor, *, state: str, browser: str) -> Attempt:
             col(SignInAttempt.code_verifier),
             col(SignInAttempt.return_path),
             col(SignInAttempt.fresh),
+            col(SignInAttempt.expires_at),
         )
     )
     found = (await actor.session.execute(statement)).first()
@@ -100,12 +103,18 @@ async def take_sign_in(actor: Actor, *, state: str, browser: str) -> Attempt:
         raise SignInRefused(
             "This sign-in is not one that this browser started, or it took too long."
         )
-    return Attempt(*found)
+    nonce, code_verifier, return_path, fresh, expires_at = found
+    left_at = expires_at - timedelta(minutes=ATTEMPT_MINUTES)
+    return Attempt(nonce, code_verifier, return_path, fresh, left_at, back_at=actor.now)
 
 
 @system
 async def sign_in(actor: Actor, identity: Identity, *, replacing: str | None) -> str:
-    """Take a person in and open a session, in place of the browser's old one; give its secret."""
+    """Take a person in and open a session, in place of the browser's old one; give its secret.
+
+    The sign-in is as old as the provider says that it is: being sent back without a question is no
+    fresh sign-in.
+    """
     user = await take_in(actor, identity)
     session = actor.session
     if replacing is not None:
@@ -118,7 +127,7 @@ async def sign_in(actor: Actor, identity: Identity, *, replacing: str | None) ->
         user_id=user.id,
         secret_hash=_hash(secret),
         form_token=secrets.token_urlsafe(32),
-        signed_in_at=actor.now,
+        signed_in_at=min(identity.authenticated_at or actor.now, actor.now),
         seen_at=actor.now,
         expires_at=actor.now + timedelta(hours=actor.settings.session_hours),
     )

@@ -1,9 +1,14 @@
 """The sandbox: local stand-ins for the hosted services, speaking the same protocols."""
 
+from functools import partial
+
 from starlette.routing import BaseRoute, Mount
 
+from app.database import Database
+from app.resolvers import sessions
 from app.sandbox.identity import Issuer
 from app.sandbox.mail import Mailbox
+from app.seats import Viewer
 from app.settings import Settings
 
 
@@ -11,7 +16,8 @@ class Sandbox:
     """The stand-ins of one process, on loopback only (the settings see to that)."""
 
     def __init__(self, settings: Settings) -> None:
-        self._issuer = Issuer(settings)
+        self._settings = settings
+        self._issuer = Issuer(settings, f"{settings.base_url}/sandbox/identity")
         self._mailbox = Mailbox(settings)
 
     @property
@@ -26,8 +32,9 @@ class Sandbox:
             *self._mailbox.routes(),
         ]
 
-    def start(self) -> None:
-        """Take letters."""
+    def start(self, database: Database) -> None:
+        """Take letters; tell the time as the database does."""
+        self._issuer.clock = partial(sessions.clock, Viewer(database, self._settings))
         self._mailbox.start()
 
     def stop(self) -> None:

@@ -13,12 +13,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from app.errors import NotFound
-from app.sandbox.pages import page
+from app.sandbox.pages import page, style_sheet
 from app.settings import Settings
 
 KEPT = 200
-STYLE = "/sandbox/identity/style.css"
-LINK = re.compile(r"https?://[^\s<>\"]+")
+MOST_BYTES = 1_048_576
+STYLE = "/sandbox/mail/style.css"
+# What ends a sentence belongs to no link.
+LINK = re.compile(r"https?://[^\s<>\"]*[^\s<>\".,;:!?)\]]")
+UNREADABLE = "(This part cannot be read.)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +54,37 @@ class _Handler:
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
         """Keep a letter."""
         message: Any = message_from_bytes(envelope.content, policy=policy.default)
-        bodies = {kind: message.get_body((kind,)) for kind in ("plain", "html")}
-        text, html = (part.get_content() if part else "" for part in bodies.values())
+        text = _body_of(message, "plain")
         self._count += 1
         self._kept.appendleft(
             Received(
                 self._count,
                 ", ".join(envelope.rcpt_tos),
-                str(message["From"]),
-                str(message["Subject"]),
-                str(message["Date"]),
+                _header_of(message, "From"),
+                _header_of(message, "Subject"),
+                _header_of(message, "Date"),
                 text,
-                html,
+                _body_of(message, "html"),
                 LINK.findall(text),
             )
         )
         return "250 OK"
+
+
+def _header_of(message: Any, name: str) -> str:
+    try:
+        return str(message[name] or "")
+    except (ValueError, LookupError, AttributeError):
+        return UNREADABLE
+
+
+def _body_of(message: Any, kind: str) -> str:
+    try:
+        part = message.get_body((kind,))
+        return str(part.get_content()) if part else ""
+    except (ValueError, LookupError, AttributeError):
+        # A mail program shows the rest of a broken letter too.
+        return UNREADABLE
 
 
 class Mailbox:
@@ -86,7 +104,13 @@ class Mailbox:
         """Listen."""
         # aiosmtpd visits its own port to see that it is up, so the port is chosen here.
         self._port = self._port or _free_port()
-        self._controller = Controller(_Handler(self._kept), hostname="127.0.0.1", port=self._port)
+        self._controller = Controller(
+            _Handler(self._kept),
+            hostname="127.0.0.1",
+            port=self._port,
+            data_size_limit=MOST_BYTES,
+            enable_SMTPUTF8=True,
+        )
         self._controller.start()
 
     def stop(self) -> None:
@@ -99,12 +123,15 @@ class Mailbox:
         return [
             Route("/sandbox/mail", self.index),
             Route("/sandbox/mail.json", self.as_json),
+            Route("/sandbox/mail/style.css", style_sheet),
             Route("/sandbox/mail/{id:int}", self.letter),
         ]
 
     def _to(self, request: Request) -> list[Received]:
         wanted = request.query_params.get("to", "").strip().casefold()
-        return [one for one in self._kept if not wanted or wanted == one.to.casefold()]
+        # Letters arrive in another thread: what is shown is a copy.
+        kept = tuple(self._kept)
+        return [one for one in kept if not wanted or wanted in one.to.casefold().split(", ")]
 
     async def index(self, request: Request) -> Response:
         """List letters, newest first; `?to=` an address."""
@@ -122,7 +149,7 @@ class Mailbox:
     async def letter(self, request: Request) -> Response:
         """Show one letter: its text, with working links. Raises `NotFound`."""
         wanted = request.path_params["id"]
-        found = next((one for one in self._kept if one.id == wanted), None)
+        found = next((one for one in tuple(self._kept) if one.id == wanted), None)
         if found is None:
             raise NotFound
         return page("letter.html", STYLE, letter=found)

@@ -126,7 +126,8 @@ def error_page(
     if isinstance(refusal, SignInRefused | Unauthenticated):
         path = sign_in_path(getattr(refusal, "return_path", here(request) if safe else HOME))
     elif isinstance(refusal, RateLimited | Unavailable) and safe:
-        path = here(request)
+        back = getattr(refusal, "return_path", None)
+        path = here(request) if back is None else sign_in_path(back)
     page = ErrorPage(
         status=refusal.status,
         heading=plan.heading if plan else _heading(refusal),

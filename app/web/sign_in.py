@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from app.errors import SignInRefused
-from app.integrations.identity import Identity
+from app.errors import SignInRefused, Unavailable
+from app.integrations.identity import Identity, SignInAnswer
 from app.resolvers import sessions
 from app.seats import Viewer
 from app.web.cookies import (
@@ -36,6 +36,14 @@ class _Again(SignInRefused):
         self.return_path = return_path
 
 
+class _Away(Unavailable):
+    """A sign-in that the identity provider could not be asked about, on its way to a page of ours."""
+
+    def __init__(self, detail: str, return_path: str) -> None:
+        super().__init__(detail)
+        self.return_path = return_path
+
+
 def see_other(path: str) -> RedirectResponse:
     """Send a browser to a page, by GET."""
     return RedirectResponse(path, status_code=303)
@@ -47,7 +55,10 @@ async def start(request: Request) -> Response:
     await shared.limits.of_sign_in(edge_of(request).ip)
     return_path = own_path(only(request.query_params, "return_to"))
     fresh = only(request.query_params, "fresh") == "1"
-    leaving = await shared.identity.start(fresh=fresh)
+    try:
+        leaving = await shared.identity.start(fresh=fresh)
+    except Unavailable as away:
+        raise _Away(away.detail, return_path) from away
     # One secret for the browser, however many tabs sign in at once: each has its own attempt.
     browser = read_cookie(shared.settings, request, BROWSER) or secrets.token_urlsafe(BROWSER_BYTES)
     await sessions.begin_sign_in(
@@ -77,6 +88,8 @@ async def callback(request: Request) -> Response:
     except SignInRefused as refusal:
         # The page offers to try again, and to arrive where this one was to.
         raise _Again(refusal.detail, return_path) from refusal
+    except Unavailable as away:
+        raise _Away(away.detail, return_path) from away
     old = read_cookie(shared.settings, request, SESSION)
     secret = await sessions.sign_in(viewer, identity, replacing=old)
     response = see_other(return_path)
@@ -86,6 +99,8 @@ async def callback(request: Request) -> Response:
 
 async def _identity(request: Request, attempt: sessions.Attempt) -> Identity:
     """Ask the provider who came back. Raises `SignInRefused`, `Unavailable`."""
+    provider = services(request).identity
+    await provider.check_sender(only(request.query_params, "iss"))
     said = only(request.query_params, "error")
     if said is not None:
         # The provider's own words are not shown: a link could put anything there.
@@ -97,11 +112,14 @@ async def _identity(request: Request, attempt: sessions.Attempt) -> Identity:
     code = only(request.query_params, "code")
     if not code:
         raise SignInRefused
-    return await services(request).identity.finish(
-        code=code,
-        nonce=attempt.nonce,
-        code_verifier=attempt.code_verifier,
-        fresh=attempt.fresh,
+    return await provider.finish(
+        SignInAnswer(
+            code=code,
+            nonce=attempt.nonce,
+            code_verifier=attempt.code_verifier,
+            at=attempt.back_at,
+            since=attempt.left_at if attempt.fresh else None,
+        )
     )
 
 

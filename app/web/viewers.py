@@ -81,7 +81,8 @@ async def _read_session(request: HTTPConnection, shared: Services, visit: Visit)
 
 async def _person_of_token(shared: Services, viewer: Viewer, token: str) -> Person:
     """Know the person of an access token; one whom we never saw is taken in, as a first sign-in does."""
-    claims = await shared.identity.verify_access_token(token)
+    at = await sessions.clock(viewer)
+    claims = await shared.identity.verify_access_token(token, at=at)
     known = await sessions.user_of_token(viewer, claims.issuer, claims.subject)
     if known is not None:
         return known
