@@ -13,6 +13,7 @@ from app.database import Database
 from app.errors import Refusal
 from app.integrations.identity import IdentityProvider
 from app.integrations.mail import Mailer
+from app.integrations.pictures import PictureSource
 from app.sandbox import Sandbox
 from app.settings import Settings
 from app.web.answers import Errors, on_http_exception, on_refusal
@@ -63,7 +64,7 @@ async def _run(
         metrics.start()
         opened.callback(metrics.stop)
         identity = IdentityProvider(settings)
-        app.state.services = Services(settings, database, identity, limits)
+        app.state.services = Services(settings, database, identity, limits, PictureSource(settings))
         if sandbox is not None:
             await asyncio.to_thread(sandbox.start, database)
             opened.push_async_callback(asyncio.to_thread, sandbox.stop)

@@ -2,6 +2,7 @@
 
 from app.models.accounts import Account
 from app.models.audit import AuditActorKind, AuditEvent
+from app.models.avatars import Avatar
 from app.models.base import Table, metadata
 from app.models.invitations import Invitation, InvitationStatus
 from app.models.keys import ApiKey, KeySecret, ManagementKey, ManagementKeyUse
@@ -24,6 +25,7 @@ __all__ = [
     "ApiKey",
     "AuditActorKind",
     "AuditEvent",
+    "Avatar",
     "CounterKind",
     "Gateway",
     "GatewayToken",

@@ -14,7 +14,7 @@ KEY = "r9s.edge"
 _WELL_FORMED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}", re.ASCII)
 
 # Paths whose last part is a secret: they are written to no log and no answer.
-_SECRET_PATHS = re.compile(r"^(/invitations/)[^/]+")
+_SECRET_PATHS = re.compile(r"^(/invitations/|/avatars/[^/]+/)[^/]+")
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ from starlette.routing import BaseRoute, Route
 
 from app.schema import build_schema
 from app.settings import Settings
-from app.web import graphql, health, home, invitations, sign_in, static
+from app.web import avatars, graphql, health, home, invitations, sign_in, static
 from app.web.viewers import viewer_of
 
 INVITATION = "/invitations/{token}"
@@ -22,6 +22,7 @@ def routes(settings: Settings) -> list[BaseRoute]:
         Route(INVITATION + "/accept", invitations.accept, methods=["POST"]),
         Route(INVITATION + "/decline", invitations.decline, methods=["POST"]),
         *graphql.routes(build_schema(settings), settings, viewer_of),
+        Route("/avatars/{user}/{tag}", avatars.avatar),
         Route("/health/live", health.live),
         Route("/health/ready", health.ready),
         Route("/static/{digest}/{name:path}", static.static_file),

@@ -6,6 +6,7 @@ from starlette.requests import HTTPConnection
 
 from app.database import Database
 from app.integrations.identity import IdentityProvider
+from app.integrations.pictures import PictureSource
 from app.settings import Settings
 from app.web.rate_limits import RateLimits
 
@@ -18,6 +19,7 @@ class Services:
     database: Database
     identity: IdentityProvider
     limits: RateLimits
+    pictures: PictureSource
     migrated: bool = False
 
 
