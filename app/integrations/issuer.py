@@ -1,12 +1,13 @@
 """The issuer's own documents: its description and its signing keys (OpenID Connect Discovery 1.0, RFC 7517)."""
 
 import time
+import warnings
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from joserfc import jws, jwt
-from joserfc.errors import JoseError
+from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import JWKRegistry, Key
 
 from app.errors import SignInRefused
@@ -14,7 +15,7 @@ from app.integrations.outbound import json_of
 from app.integrations.remembered import Remembered, Timer
 
 # Whatever an issuer's document allows: no shared secrets, and never none.
-KEY_TYPES = {"RS256": "RSA", "PS256": "RSA", "ES256": "EC", "EdDSA": "OKP"}
+KEY_TYPES = {"RS256": "RSA", "PS256": "RSA", "ES256": "EC", "EdDSA": "OKP", "Ed25519": "OKP"}
 ALGORITHMS = list(KEY_TYPES)
 TOKEN_LENGTH = 16_384
 JWT_DOTS = 2
@@ -91,10 +92,13 @@ def _imported(published: object) -> Key | None:
         return None
     if published.get("kty") not in KEY_TYPES.values():
         return None
-    try:
-        return JWKRegistry.import_key(published)
-    except BAD_INPUT:
-        return None
+    with warnings.catch_warnings():
+        # A key that is too short is none.
+        warnings.simplefilter("error", SecurityWarning)
+        try:
+            return JWKRegistry.import_key(published)
+        except (*BAD_INPUT, SecurityWarning):
+            return None
 
 
 def _header_of(token: str) -> dict[str, Any]:
@@ -126,10 +130,13 @@ def _names_no_key(header: dict[str, Any], keys: list[Key]) -> bool:
 
 
 def _verify(token: str, header: dict[str, Any], keys: list[Key]) -> Token | None:
-    for key in _fitting(header, keys):
-        try:
-            decoded = jwt.decode(token, key, algorithms=[header["alg"]])
-        except BAD_INPUT:
-            continue
-        return Token(dict(decoded.header), dict(decoded.claims))
+    with warnings.catch_warnings():
+        # RFC 9864 renames EdDSA; issuers still use its old name.
+        warnings.simplefilter("ignore", SecurityWarning)
+        for key in _fitting(header, keys):
+            try:
+                decoded = jwt.decode(token, key, algorithms=[header["alg"]])
+            except BAD_INPUT:
+                continue
+            return Token(dict(decoded.header), dict(decoded.claims))
     return None
