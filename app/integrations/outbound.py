@@ -1,8 +1,10 @@
 """Asking services that are not ours: bounded in time and size, redirects never followed."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
@@ -19,6 +21,12 @@ UNREADABLE = "The identity provider's answer cannot be read."
 
 class UnreadableAnswer(ValueError):
     """An answer that is too large, or packed."""
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    # Reading the certificates takes longer than most requests, so it is done once.
+    return httpx2.create_ssl_context()
 
 
 class _BoundedStream(httpx2.AsyncByteStream):
@@ -41,7 +49,7 @@ class BoundedTransport(httpx2.AsyncHTTPTransport):
     """HTTP whose answers break off with `UnreadableAnswer` beyond a size, however they are read."""
 
     def __init__(self, most_bytes: int = MOST_BYTES, **given: Any) -> None:
-        super().__init__(**given)
+        super().__init__(**{"verify": _trusted(), **given})
         self._most_bytes = most_bytes
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
