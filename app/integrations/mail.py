@@ -51,7 +51,8 @@ class Mailer:
         Only what the server says of this letter or its recipient is for good: a sender, a password or
         a server that is wrong can be mended while the letter waits.
         """
-        recipient, message = _address_of(letter.recipient), self._message(letter)
+        recipient = _address_of(letter.recipient)
+        message = self._message(letter, recipient)
         try:
             async with asyncio.timeout(SECONDS_IN_ALL):
                 await aiosmtplib.send(
@@ -82,17 +83,19 @@ class Mailer:
             return False
         return True if self._username and self._host not in LOOPBACK else None
 
-    def _message(self, letter: Letter) -> EmailMessage:
+    def _message(self, letter: Letter, recipient: str) -> EmailMessage:
         message = EmailMessage()
-        domain = parseaddr(self._from)[1].rpartition("@")[2]
         try:
             message["From"] = self._from
-            message["To"] = Address(addr_spec=_address_of(letter.recipient))
+            # Not as one text: the library's parser knows no address beyond ASCII.
+            name, _, domain = recipient.rpartition("@")
+            message["To"] = Address(username=name, domain=domain)
             message["Subject"] = letter.subject
         except (ValueError, LookupError) as error:
             raise MailRefused from error
         message["Date"] = formatdate(usegmt=True)
-        message["Message-ID"] = make_msgid(domain=domain or "r9s.invalid")
+        own_domain = parseaddr(self._from)[1].rpartition("@")[2]
+        message["Message-ID"] = make_msgid(domain=own_domain or "r9s.invalid")
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(letter.text)
         message.add_alternative(letter.html, subtype="html")
