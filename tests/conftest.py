@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from app import migrations
 from app.database import Database, _ClockShift
 from app.settings import Settings
+from tests.integrations.issuer import Stage, StrangeIssuer, issuer_stage
 from tests.scene import Scene
 
 BACKENDS = ("sqlite", "postgresql")
@@ -207,3 +208,17 @@ async def impatient(database_url: str) -> AsyncIterator[Database]:
     opened = Database(database_url, pool_size=2, timeout_seconds=1)
     yield opened
     await opened.dispose()
+
+
+@pytest.fixture(scope="session")
+def stage() -> Iterator[Stage]:
+    """Serve an issuer's address for all tests of this process."""
+    with issuer_stage() as one:
+        yield one
+
+
+@pytest.fixture
+def issuer(stage: Stage) -> StrangeIssuer:
+    """Put up an issuer that answers as told."""
+    stage.issuer = StrangeIssuer(stage.url)
+    return stage.issuer

@@ -1,13 +1,11 @@
-"""Fixtures: an issuer that answers as told, and our client of it with a timer to move."""
-
-from collections.abc import Iterator
+"""Fixtures: our client of the strange issuer, with a timer to move."""
 
 import pytest
 from pydantic import SecretStr
 
 from app.integrations.identity import Identity, IdentityProvider, SignInAnswer
 from app.settings import Settings
-from tests.integrations.issuer import AT, AUDIENCE, Stage, StrangeIssuer, issuer_stage
+from tests.integrations.issuer import AT, AUDIENCE, StrangeIssuer
 
 
 class Timer:
@@ -42,20 +40,6 @@ class Portal:
     async def sign_in(self, **given: object) -> Identity:
         """Trade the code."""
         return await self.provider.finish(self.answer(**given))
-
-
-@pytest.fixture(scope="session")
-def stage() -> Iterator[Stage]:
-    """Serve an issuer's address for all tests of this process."""
-    with issuer_stage() as one:
-        yield one
-
-
-@pytest.fixture
-def issuer(stage: Stage) -> StrangeIssuer:
-    """Put up an issuer that answers as told."""
-    stage.issuer = StrangeIssuer(stage.url)
-    return stage.issuer
 
 
 @pytest.fixture

@@ -18,31 +18,17 @@ from app.resolvers import sessions
 from app.seats import Viewer
 from app.settings import Settings
 from app.web.avatars import COLOURS, initials
-from tests.integrations.issuer import Stage, StrangeIssuer, issuer_stage
+from tests.integrations.issuer import StrangeIssuer
 from tests.integrations.test_pictures import PNG, SVG
 from tests.web.conftest import served
 
 WITH_PICTURE = {"sub": "ann", "email": "ann@example.com", "name": "Ann Lee"}
 
 
-@pytest.fixture(scope="module")
-def stage() -> Iterator[Stage]:
-    """Serve an issuer's address."""
-    with issuer_stage() as one:
-        yield one
-
-
-@pytest.fixture
-def issuer(stage: Stage) -> StrangeIssuer:
-    """Put up an issuer whose Ann has a picture."""
-    stage.issuer = issuer = StrangeIssuer(stage.url)
-    issuer.person = {**WITH_PICTURE, "picture": f"{issuer.url}/ann.png"}
-    return issuer
-
-
 @pytest.fixture
 def portal(database_url: str, issuer: StrangeIssuer) -> Iterator[Settings]:
-    """Serve the portal with it."""
+    """Serve the portal with an issuer whose Ann has a picture."""
+    issuer.person = {**WITH_PICTURE, "picture": f"{issuer.url}/ann.png"}
     with served(database_url, oidc_issuer=issuer.url) as settings:
         yield settings
 

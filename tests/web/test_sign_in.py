@@ -114,7 +114,8 @@ def test_a_mixed_sign_in_is_refused(browser: Browser) -> None:
     back = come_back(browser, first, "ann@example.com")
     code = parse_qs(urlsplit(back).query)["code"][0]
     state = parse_qs(urlsplit(second.headers["location"]).query)["state"][0]
-    answer = browser.get(CODE, params={"code": code, "state": state})
+    iss = browser.settings.oidc_issuer
+    answer = browser.get(CODE, params={"code": code, "state": state, "iss": iss})
     assert answer.status_code == 400
     assert browser.session is None
 
@@ -143,10 +144,12 @@ def test_a_sign_in_that_was_ended_offers_to_try_again(browser: Browser) -> None:
     state = parse_qs(urlsplit(started.headers["location"]).query)["state"][0]
     hostile = "<script>alert(1)</script>"
     params = {"error": "access_denied", "error_description": hostile, "state": state}
+    params["iss"] = browser.settings.oidc_issuer
     answer = browser.get(CODE, params=params)
     assert answer.status_code == 400
     assert "return_to=%2Fgraphql" in answer.text
     assert hostile not in answer.text
+    assert "You ended the sign-in" in answer.text
 
 
 def test_a_sign_in_that_took_too_long_is_refused(browser: Browser, shift_clock: Shift) -> None:
