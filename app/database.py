@@ -1,6 +1,8 @@
 """Which database it is: engines, transactions, locks, bulk writes; column types and the clock are in `app.columns`."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +12,11 @@ import structlog
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
+    Engine,
     Executable,
+    Result,
     any_,
+    create_engine,
     event,
     literal,
     text,
@@ -81,6 +86,8 @@ UniqueViolation = IntegrityError
 
 # A SELECT of any columns: its own type names each column, which no helper here depends on.
 AnySelect = Any
+Values = Mapping[str, Any]
+_Take = Callable[[Result[Any]], Any]
 
 
 def async_url(database_url: str) -> URL:
@@ -105,6 +112,7 @@ class Database:
         # SQLite has one writer at a time: waiting for it in the pool is fair, in SQLite it is not.
         self._writing = self._engine(1 if self.is_sqlite else pool_size, writing=True)
         self._reading = self._engine(pool_size, writing=False)
+        self._quick = _QuickReads(self.url, pool_size, timeout_seconds) if self.is_sqlite else None
         # Long reads, apart: an export keeps no connection from those who decide about calls.
         self._exporting = self._engine(EXPORTS, writing=False, whole=True)
         self._sessions = async_sessionmaker(
@@ -133,7 +141,7 @@ class Database:
             **self._isolation(writing=writing, whole=whole),
         )
         if self.is_sqlite:
-            _prepare_sqlite(engine, writing=writing, whole=whole)
+            _prepare_sqlite(engine.sync_engine, writing=writing, whole=whole)
         return engine
 
     def _isolation(self, *, writing: bool, whole: bool) -> dict[str, str]:
@@ -155,15 +163,21 @@ class Database:
             async with self._reading.connect() as connection:
                 yield connection
 
-    async def rows(self, statement: Executable) -> list[Any]:
-        """Run one reading statement; all its rows."""
-        async with self.read() as connection:
-            return list((await connection.execute(statement)).all())
+    async def rows(self, statement: Executable, values: Values | None = None) -> list[Any]:
+        """Run one reading statement, with values for its parameters; all its rows."""
+        found = await self._one(statement, values, lambda result: result.all())
+        return list(found)
 
-    async def row(self, statement: Executable) -> Any | None:
-        """Run one reading statement; its first row or None."""
+    async def row(self, statement: Executable, values: Values | None = None) -> Any | None:
+        """Run one reading statement, with values for its parameters; its first row or None."""
+        return await self._one(statement, values, lambda result: result.first())
+
+    async def _one(self, statement: Executable, values: Values | None, take: _Take) -> Any:
+        if self._quick is not None:
+            with _outages():
+                return await self._quick.run(statement, values, take)
         async with self.read() as connection:
-            return (await connection.execute(statement)).first()
+            return take(await connection.execute(statement, values))
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:
@@ -178,9 +192,12 @@ class Database:
 
     def on_statement(self, listener: Callable[[str], None]) -> None:
         """Tell a listener each SQL statement that runs, so that tests can count them."""
-        for engine in (self._writing, self._reading, self._exporting):
+        engines = [one.sync_engine for one in (self._writing, self._reading, self._exporting)]
+        if self._quick is not None:
+            engines.append(self._quick.engine)
+        for engine in engines:
             event.listen(
-                engine.sync_engine,
+                engine,
                 "before_cursor_execute",
                 lambda _c, _k, statement, _p, _x, _m: listener(statement),
             )
@@ -190,6 +207,8 @@ class Database:
         await self._writing.dispose()
         await self._reading.dispose()
         await self._exporting.dispose()
+        if self._quick is not None:
+            await self._quick.dispose()
 
 
 def affected(result: Any) -> int:
@@ -284,8 +303,35 @@ def _is_outage(error: BaseException) -> bool:
     return away or locked_sqlite or state.startswith(_PASSING_STATES)
 
 
-def _prepare_sqlite(engine: AsyncEngine, *, writing: bool, whole: bool = False) -> None:
-    @event.listens_for(engine.sync_engine, "connect")
+class _QuickReads:
+    """Reads of SQLite, each one visit to a thread: aiosqlite goes there and back five times for each."""
+
+    def __init__(self, url: URL, pool_size: int, timeout_seconds: int) -> None:
+        self.engine = create_engine(
+            url.set(drivername="sqlite"),
+            pool_size=pool_size,
+            max_overflow=0,
+            isolation_level="AUTOCOMMIT",
+            connect_args={"timeout": timeout_seconds, "check_same_thread": False},
+        )
+        _prepare_sqlite(self.engine, writing=False)
+        # As many threads as connections: none waits for one within a thread.
+        self._threads = ThreadPoolExecutor(pool_size, "r9s-read")
+
+    async def run(self, statement: Executable, values: Values | None, take: _Take) -> Any:
+        def read() -> Any:
+            with self.engine.connect() as connection:
+                return take(connection.execute(statement, values))
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, read)
+
+    async def dispose(self) -> None:
+        await asyncio.to_thread(self._threads.shutdown)
+        self.engine.dispose()
+
+
+def _prepare_sqlite(engine: Engine, *, writing: bool, whole: bool = False) -> None:
+    @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
@@ -298,7 +344,7 @@ def _prepare_sqlite(engine: AsyncEngine, *, writing: bool, whole: bool = False) 
 
     if writing or whole:
 
-        @event.listens_for(engine.sync_engine, "begin")
+        @event.listens_for(engine, "begin")
         def _begin(connection: Any) -> None:
             connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
