@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
-from typing import Any, ClassVar
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -97,7 +97,7 @@ class now(ColumnElement[datetime]):  # noqa: N801 - reads as SQL's own now()
     type = UtcDateTime()
     inherit_cache = True
     # Without it no statement that asks for the time would be kept compiled.
-    _traverse_internals: ClassVar[Any] = [("shift", InternalTraversal.dp_clauseelement)]
+    _traverse_internals = [("shift", InternalTraversal.dp_clauseelement)]  # noqa: RUF012 - as SQLAlchemy declares it
 
     def __init__(self) -> None:
         self.shift = bindparam("clock_shift", callable_=_shift_text, type_=String, unique=True)
@@ -119,7 +119,7 @@ class this_month(ColumnElement[date]):  # noqa: N801 - reads as SQL, like now()
 
     type = Date()
     inherit_cache = True
-    _traverse_internals: ClassVar[Any] = [("moment", InternalTraversal.dp_clauseelement)]
+    _traverse_internals = [("moment", InternalTraversal.dp_clauseelement)]  # noqa: RUF012 - as SQLAlchemy declares it
 
     def __init__(self) -> None:
         self.moment = now()
@@ -141,7 +141,7 @@ class today(ColumnElement[date]):  # noqa: N801 - reads as SQL, like now()
 
     type = Date()
     inherit_cache = True
-    _traverse_internals: ClassVar[Any] = [("moment", InternalTraversal.dp_clauseelement)]
+    _traverse_internals = [("moment", InternalTraversal.dp_clauseelement)]  # noqa: RUF012 - as SQLAlchemy declares it
 
     def __init__(self) -> None:
         self.moment = now()

@@ -23,8 +23,30 @@ from app.settings import Settings
 from app.text import fold_email
 
 MEMBERS = 10_000
-FIRST_NAMES = ("Ada", "Björn", "Chidi", "Dolores", "Emil", "Fatima", "Grace", "Hedy", "Ines", "Joan")
-LAST_NAMES = ("Abel", "Borges", "Curie", "Dietrich", "Eze", "Frank", "Goodall", "Hopper", "Ito", "Jung")
+FIRST_NAMES = (
+    "Ada",
+    "Björn",
+    "Chidi",
+    "Dolores",
+    "Emil",
+    "Fatima",
+    "Grace",
+    "Hedy",
+    "Ines",
+    "Joan",
+)
+LAST_NAMES = (
+    "Abel",
+    "Borges",
+    "Curie",
+    "Dietrich",
+    "Eze",
+    "Frank",
+    "Goodall",
+    "Hopper",
+    "Ito",
+    "Jung",
+)
 
 
 @contextmanager

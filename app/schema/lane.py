@@ -9,10 +9,9 @@ knows the place of each error, and what null does.
 
 from collections.abc import Callable
 from operator import attrgetter
-from typing import Any
+from typing import Any, cast
 
 from graphql import (
-    GraphQLEnumType,
     GraphQLField,
     GraphQLLeafType,
     GraphQLList,
@@ -38,11 +37,11 @@ class NotPlain(Exception):
 class Lane(StrawberryGraphQLCoreExecutionContext):
     """Executes as graphql-core does, lists of plain objects faster."""
 
-    def complete_iterable_value(  # noqa: PLR0913, PLR0917 - graphql-core's
+    def complete_iterable_value(
         self,
         item_type: Any,
         field_details_list: Any,
-        info: GraphQLResolveInfo,
+        info: GraphQLResolveInfo[Any],
         path: Path,
         items: Any,
         position_context: Any,
@@ -104,8 +103,8 @@ def _reader(field: GraphQLField) -> Write:
     needs_more = resolver.info_parameter or resolver.parent_parameter or resolver.arguments
     if resolver.is_async or needs_more or resolver.self_parameter is None:
         raise NotPlain
-    found: Write = resolver.wrapped_func
-    return found
+    found: Any = resolver.wrapped_func
+    return cast("Write", found)
 
 
 def _never_null(write: Write) -> Write:
@@ -146,9 +145,10 @@ def _leaf(kind: GraphQLLeafType) -> Write:
     return written
 
 
-def _enum(kind: GraphQLEnumType) -> Write:
+def _enum(kind: CustomGraphQLEnumType) -> Write:
     # By identity: the members of an enumeration of numbers equal plain numbers.
-    names = {id(member): kind.coerce_output_value(member) for member in kind.wrapped_cls}
+    members: list[Any] = list(kind.wrapped_cls)
+    names = {id(member): kind.coerce_output_value(member) for member in members}
 
     def written(value: Any) -> Any:
         return None if value is None else names[id(value)]
