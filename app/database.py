@@ -1,8 +1,6 @@
 """Which database it is: engines, transactions, locks, bulk writes; column types and the clock are in `app.columns`."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +10,8 @@ import structlog
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
-    Engine,
     Executable,
-    Result,
     any_,
-    create_engine,
     event,
     literal,
     text,
@@ -46,6 +41,7 @@ from app.columns import (
     today,
 )
 from app.errors import Unavailable
+from app.sqlite import QuickReads, Take, Values, prepare_sqlite
 
 __all__ = [
     "AnySelect",
@@ -86,8 +82,6 @@ UniqueViolation = IntegrityError
 
 # A SELECT of any columns: its own type names each column, which no helper here depends on.
 AnySelect = Any
-Values = Mapping[str, Any]
-_Take = Callable[[Result[Any]], Any]
 
 
 def async_url(database_url: str) -> URL:
@@ -112,7 +106,7 @@ class Database:
         # SQLite has one writer at a time: waiting for it in the pool is fair, in SQLite it is not.
         self._writing = self._engine(1 if self.is_sqlite else pool_size, writing=True)
         self._reading = self._engine(pool_size, writing=False)
-        self._quick = _QuickReads(self.url, pool_size, timeout_seconds) if self.is_sqlite else None
+        self._quick = QuickReads(self.url, pool_size, timeout_seconds) if self.is_sqlite else None
         # Long reads, apart: an export keeps no connection from those who decide about calls.
         self._exporting = self._engine(EXPORTS, writing=False, whole=True)
         self._sessions = async_sessionmaker(
@@ -141,7 +135,7 @@ class Database:
             **self._isolation(writing=writing, whole=whole),
         )
         if self.is_sqlite:
-            _prepare_sqlite(engine.sync_engine, writing=writing, whole=whole)
+            prepare_sqlite(engine.sync_engine, writing=writing, whole=whole)
         return engine
 
     def _isolation(self, *, writing: bool, whole: bool) -> dict[str, str]:
@@ -172,7 +166,7 @@ class Database:
         """Run one reading statement, with values for its parameters; its first row or None."""
         return await self._one(statement, values, lambda result: result.first())
 
-    async def _one(self, statement: Executable, values: Values | None, take: _Take) -> Any:
+    async def _one(self, statement: Executable, values: Values | None, take: Take) -> Any:
         if self._quick is not None:
             with _outages():
                 return await self._quick.run(statement, values, take)
@@ -301,52 +295,6 @@ def _is_outage(error: BaseException) -> bool:
     away = error.connection_invalidated or isinstance(error, InterfaceError)
     locked_sqlite = isinstance(error, OperationalError) and "locked" in str(error.orig)
     return away or locked_sqlite or state.startswith(_PASSING_STATES)
-
-
-class _QuickReads:
-    """Reads of SQLite, each one visit to a thread: aiosqlite goes there and back five times for each."""
-
-    def __init__(self, url: URL, pool_size: int, timeout_seconds: int) -> None:
-        self.engine = create_engine(
-            url.set(drivername="sqlite"),
-            pool_size=pool_size,
-            max_overflow=0,
-            isolation_level="AUTOCOMMIT",
-            connect_args={"timeout": timeout_seconds, "check_same_thread": False},
-        )
-        _prepare_sqlite(self.engine, writing=False)
-        # As many threads as connections: none waits for one within a thread.
-        self._threads = ThreadPoolExecutor(pool_size, "r9s-read")
-
-    async def run(self, statement: Executable, values: Values | None, take: _Take) -> Any:
-        def read() -> Any:
-            with self.engine.connect() as connection:
-                return take(connection.execute(statement, values))
-
-        return await asyncio.get_running_loop().run_in_executor(self._threads, read)
-
-    async def dispose(self) -> None:
-        await asyncio.to_thread(self._threads.shutdown)
-        self.engine.dispose()
-
-
-def _prepare_sqlite(engine: Engine, *, writing: bool, whole: bool = False) -> None:
-    @event.listens_for(engine, "connect")
-    def _connect(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=FULL")
-        cursor.execute("PRAGMA foreign_keys=ON")
-        if not writing:
-            cursor.execute("PRAGMA query_only=ON")
-        cursor.close()
-
-    if writing or whole:
-
-        @event.listens_for(engine, "begin")
-        def _begin(connection: Any) -> None:
-            connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
 @dataclass(frozen=True, slots=True)

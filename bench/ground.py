@@ -32,7 +32,7 @@ FIRST_NAMES = (
     "Fatima",
     "Grace",
     "Hedy",
-    "Ines",
+    "Irma",
     "Joan",
 )
 LAST_NAMES = (
@@ -76,23 +76,32 @@ def databases(names: tuple[str, ...]) -> Iterator[dict[str, str]]:
                 shutil.rmtree(Path(folder) / "postgres", ignore_errors=True)
 
 
-async def organization_of(database: Database, settings: Settings) -> tuple[str, UUID, str]:
-    """Found an organization of `MEMBERS`: its Owner's session, its id and its slug."""
+async def organization_of(
+    database: Database, settings: Settings, name: str = "Bench", members: int = MEMBERS
+) -> tuple[str, UUID]:
+    """Found an organization of so many: its Owner's session and its id."""
     nobody = Viewer(database, settings)
-    identity = Identity("https://bench.example", "owner", "owner@bench.example", True, "Olga", None)  # noqa: FBT003
+    identity = Identity(
+        "https://bench.example",
+        name,
+        "owner@bench.example",
+        email_verified=True,
+        name="Olga",
+        picture_url=None,
+    )
     secret = await sessions.sign_in(nobody, identity, replacing=None)
     facts = await sessions.session_of(nobody, secret)
     if facts is None:
         raise RuntimeError("a session that was opened just now has ended")
     owner = Viewer(database, settings, user=facts.user, signed_in_at=facts.signed_in_at)
-    account_id = await organizations.create_organization(owner, "Bench")
-    await _fill(database, account_id, MEMBERS - 1)
-    return secret, account_id, "bench"
+    account_id = await organizations.create_organization(owner, name)
+    await _fill(database, account_id, name, members - 1)
+    return secret, account_id
 
 
-async def _fill(database: Database, account_id: UUID, number: int) -> None:
+async def _fill(database: Database, account_id: UUID, name: str, number: int) -> None:
     """Add members in bulk: their verbs would take minutes, and are measured elsewhere."""
-    people = [_person(n) for n in range(number)]
+    people = [_person(name, n) for n in range(number)]
     async with database.write() as session:
         await session.execute(insert(User).values(created_at=now()), people)
         rows = [
@@ -110,13 +119,13 @@ async def _fill(database: Database, account_id: UUID, number: int) -> None:
         await session.execute(insert(Member).values(joined_at=now()), rows)
 
 
-def _person(number: int) -> dict[str, object]:
+def _person(organization: str, number: int) -> dict[str, object]:
     first, last = FIRST_NAMES[number % 10], LAST_NAMES[number // 10 % 10]
     email = f"{first}.{last}.{number}@Bench.example"
     return {
         "id": new_id(),
         "issuer": "https://bench.example",
-        "subject": str(number),
+        "subject": f"{organization} {number}",
         "email": email,
         "email_folded": fold_email(email),
         "email_verified": True,

@@ -198,7 +198,7 @@ def run(kinds: tuple[str, ...]) -> list[Figure]:
 async def _fill(settings: Settings) -> str:
     database = Database(settings.database_url)
     try:
-        secret, _account_id, _slug = await organization_of(database, settings)
+        secret, _account_id = await organization_of(database, settings)
     finally:
         await database.dispose()
     return secret

@@ -16,7 +16,7 @@ from app.errors import NotFound
 from app.models import Account, Invitation, InvitationStatus, User
 from app.pages import Cursors, Page, check_first, page_of
 from app.resolvers._lists import after_key, moment_key, plain_key, rows_of_each
-from app.resolvers.users import UserRow, user_row
+from app.resolvers.users import UserRow
 from app.settings import Settings
 
 
@@ -69,7 +69,7 @@ def invitation_row(settings: Settings, row: Any, *, internal: bool = False) -> I
         row.email,
         row.quota if internal else None,
         InvitationStatus.EXPIRED if run_out else row.status,
-        user_row(settings, row.user_id, row.user_name, email, row.picture_url),
+        UserRow.of(settings, row.user_id, row.user_name, email, row.picture_url),
         row.created_at,
         row.expires_at,
         row.organization_name,

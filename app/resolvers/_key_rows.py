@@ -17,7 +17,7 @@ from app.models.metering import MonthCounter
 from app.pages import Cursors, Page, check_first, page_of
 from app.permissions import Permission
 from app.resolvers._lists import after_key, moment_key, plain_key, rows_of_each
-from app.resolvers.users import UserRow, user_row
+from app.resolvers.users import UserRow
 
 R = TypeVar("R", "ApiKeyRow", "ManagementKeyRow")
 
@@ -120,7 +120,7 @@ def management_key_row(viewer: Viewer, seat: Seat, row: Any) -> ManagementKeyRow
 def _person(viewer: Viewer, seat: Seat, row: Any) -> UserRow:
     sees = row.member_id == seat.member_id or Permission.VIEW_MEMBERS in seat.permissions
     email = row.email if sees else None
-    return user_row(viewer.settings, row.user_id, row.user_name, email, row.picture_url)
+    return UserRow.of(viewer.settings, row.user_id, row.user_name, email, row.picture_url)
 
 
 @dataclass(frozen=True, slots=True)

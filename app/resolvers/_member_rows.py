@@ -15,6 +15,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     func,
+    literal,
     literal_column,
     or_,
     select,
@@ -22,7 +23,7 @@ from sqlalchemy import (
 from sqlmodel import col
 
 from app.access import Seat, Viewer
-from app.database import AnySelect, UtcDateTime
+from app.database import AnySelect, EnumNumber, UtcDateTime
 from app.errors import BadRequest
 from app.models import Hold, Member, MonthCounter, User
 from app.money import UNLIMITED
@@ -30,7 +31,7 @@ from app.months import month_of
 from app.pages import Cursors, Page, check_first, page_of
 from app.permissions import Permission, Role
 from app.resolvers._lists import after_key, plain_key, rows_of_each
-from app.resolvers.users import UserRow, user_row
+from app.resolvers.users import UserRow
 from app.text import search_text
 
 
@@ -118,9 +119,7 @@ def ever(at: datetime) -> AnySelect:
 
 
 def _in_month(month: date) -> ColumnElement[bool]:
-    return and_(
-        col(MonthCounter.subject_id) == col(Member.id), col(MonthCounter.month) == month
-    )
+    return and_(col(MonthCounter.subject_id) == col(Member.id), col(MonthCounter.month) == month)
 
 
 def _usage(at: datetime, month: date) -> tuple[Any, ...]:
@@ -170,7 +169,7 @@ def members_shown(
         # By place: by name each would be looked up anew in every row.
         member_id, user_id, role, quota, joined_at, name, email, picture = row[: len(COLUMNS)]
         sees = sees_all or member_id == own
-        user = user_row(settings, user_id, name, email if sees else None, picture)
+        user = UserRow.of(settings, user_id, name, email if sees else None, picture)
         limit = quota if sees else None
         month = _month(row, quota) if sees and usage else ()
         shown.append(MemberRow(member_id, account_id, role, limit, joined_at, user, *month))
@@ -220,6 +219,12 @@ class _Shape:
         if self.resumed:
             key = KEYS[self.order]
             last = [given[f"after_{n}"] for n in range(len(key))]
+            if self.order is MemberOrder.ROLE:
+                # Hidden from planners, who would see how few have a higher rank, and sort all that come after.
+                role: Any = last[0]
+                is_bind = isinstance(role, ColumnElement)
+                value = role if is_bind else literal(role, EnumNumber(Role))
+                last[0] = select(value).scalar_subquery()
             found.append(after_key(key, last, descending=self.descending))
         return found
 

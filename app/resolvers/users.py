@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Self
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, false, or_, select
@@ -34,19 +35,24 @@ class UserRow:
         """Where the picture is served."""
         return self.picture()
 
-
-def user_row(
-    settings: Settings, user_id: UUID, name: str, email: str | None, picture_url: str | None
-) -> UserRow:
-    """Show a person as far as the caller says."""
-    return UserRow(user_id, name, email, partial(avatar_url, settings, user_id, picture_url))
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        user_id: UUID,
+        name: str,
+        email: str | None,
+        picture_url: str | None,
+    ) -> Self:
+        """Show a person as far as the caller says."""
+        return cls(user_id, name, email, partial(avatar_url, settings, user_id, picture_url))
 
 
 @signed_in
 async def own_user(viewer: Viewer) -> UserRow:
     """Show the viewer to themselves."""
     me = viewer.person
-    return user_row(viewer.settings, me.id, me.name, me.email, me.picture_url)
+    return UserRow.of(viewer.settings, me.id, me.name, me.email, me.picture_url)
 
 
 @signed_in
@@ -67,7 +73,7 @@ async def users(viewer: Viewer, ids: Sequence[UUID]) -> dict[UUID, UserRow]:
     shown = {}
     for user_id, name, email, picture, seen in await viewer.database.rows(statement):
         address = email if seen else None
-        shown[user_id] = user_row(viewer.settings, user_id, name, address, picture)
+        shown[user_id] = UserRow.of(viewer.settings, user_id, name, address, picture)
     return shown
 
 

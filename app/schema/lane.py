@@ -138,7 +138,7 @@ def _leaf(kind: GraphQLLeafType) -> Write:
         if value is None or (is_text and type(value) is str):
             return value
         done = coerce(value)
-        if done is None:
+        if done is None or isinstance(value, Exception):
             raise NotPlain
         return done
 
