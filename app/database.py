@@ -41,6 +41,7 @@ from app.columns import (
     today,
 )
 from app.errors import Unavailable
+from app.sqlite import QuickReads, Take, Values, prepare_sqlite
 
 __all__ = [
     "AnySelect",
@@ -105,6 +106,7 @@ class Database:
         # SQLite has one writer at a time: waiting for it in the pool is fair, in SQLite it is not.
         self._writing = self._engine(1 if self.is_sqlite else pool_size, writing=True)
         self._reading = self._engine(pool_size, writing=False)
+        self._quick = QuickReads(self.url, pool_size, timeout_seconds) if self.is_sqlite else None
         # Long reads, apart: an export keeps no connection from those who decide about calls.
         self._exporting = self._engine(EXPORTS, writing=False, whole=True)
         self._sessions = async_sessionmaker(
@@ -133,7 +135,7 @@ class Database:
             **self._isolation(writing=writing, whole=whole),
         )
         if self.is_sqlite:
-            _prepare_sqlite(engine, writing=writing, whole=whole)
+            prepare_sqlite(engine.sync_engine, writing=writing, whole=whole)
         return engine
 
     def _isolation(self, *, writing: bool, whole: bool) -> dict[str, str]:
@@ -155,15 +157,21 @@ class Database:
             async with self._reading.connect() as connection:
                 yield connection
 
-    async def rows(self, statement: Executable) -> list[Any]:
-        """Run one reading statement; all its rows."""
-        async with self.read() as connection:
-            return list((await connection.execute(statement)).all())
+    async def rows(self, statement: Executable, values: Values | None = None) -> list[Any]:
+        """Run one reading statement, with values for its parameters; all its rows."""
+        found = await self._one(statement, values, lambda result: result.all())
+        return list(found)
 
-    async def row(self, statement: Executable) -> Any | None:
-        """Run one reading statement; its first row or None."""
+    async def row(self, statement: Executable, values: Values | None = None) -> Any | None:
+        """Run one reading statement, with values for its parameters; its first row or None."""
+        return await self._one(statement, values, lambda result: result.first())
+
+    async def _one(self, statement: Executable, values: Values | None, take: Take) -> Any:
+        if self._quick is not None:
+            with _outages():
+                return await self._quick.run(statement, values, take)
         async with self.read() as connection:
-            return (await connection.execute(statement)).first()
+            return take(await connection.execute(statement, values))
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:
@@ -178,9 +186,12 @@ class Database:
 
     def on_statement(self, listener: Callable[[str], None]) -> None:
         """Tell a listener each SQL statement that runs, so that tests can count them."""
-        for engine in (self._writing, self._reading, self._exporting):
+        engines = [one.sync_engine for one in (self._writing, self._reading, self._exporting)]
+        if self._quick is not None:
+            engines.append(self._quick.engine)
+        for engine in engines:
             event.listen(
-                engine.sync_engine,
+                engine,
                 "before_cursor_execute",
                 lambda _c, _k, statement, _p, _x, _m: listener(statement),
             )
@@ -190,6 +201,8 @@ class Database:
         await self._writing.dispose()
         await self._reading.dispose()
         await self._exporting.dispose()
+        if self._quick is not None:
+            await self._quick.dispose()
 
 
 def affected(result: Any) -> int:
@@ -282,25 +295,6 @@ def _is_outage(error: BaseException) -> bool:
     away = error.connection_invalidated or isinstance(error, InterfaceError)
     locked_sqlite = isinstance(error, OperationalError) and "locked" in str(error.orig)
     return away or locked_sqlite or state.startswith(_PASSING_STATES)
-
-
-def _prepare_sqlite(engine: AsyncEngine, *, writing: bool, whole: bool = False) -> None:
-    @event.listens_for(engine.sync_engine, "connect")
-    def _connect(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=FULL")
-        cursor.execute("PRAGMA foreign_keys=ON")
-        if not writing:
-            cursor.execute("PRAGMA query_only=ON")
-        cursor.close()
-
-    if writing or whole:
-
-        @event.listens_for(engine.sync_engine, "begin")
-        def _begin(connection: Any) -> None:
-            connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """Where a person's picture is served: by our own origin, at an address that nobody can guess."""
 
-import hashlib
 import hmac
 from uuid import UUID
 
@@ -18,4 +17,4 @@ def avatar_tag(settings: Settings, user_id: UUID, picture_url: str | None) -> st
     """Derive the part of the address that proves that it was shown by us."""
     message = b"avatar:" + user_id.bytes + (picture_url or "").encode()
     key = settings.secret_key.get_secret_value().encode()
-    return hmac.new(key, message, hashlib.sha256).hexdigest()[:TAG_LENGTH]
+    return hmac.digest(key, message, "sha256").hex()[:TAG_LENGTH]

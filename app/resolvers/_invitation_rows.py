@@ -15,7 +15,6 @@ from app.database import AnySelect, now
 from app.errors import NotFound
 from app.models import Account, Invitation, InvitationStatus, User
 from app.pages import Cursors, Page, check_first, page_of
-from app.resolvers._avatars import avatar_url
 from app.resolvers._lists import after_key, moment_key, plain_key, rows_of_each
 from app.resolvers.users import UserRow
 from app.settings import Settings
@@ -63,7 +62,6 @@ def in_full() -> AnySelect:
 def invitation_row(settings: Settings, row: Any, *, internal: bool = False) -> InvitationRow:
     """Show a row of `in_full`; `internal` to those who manage members, who see more of it."""
     run_out = row.status is InvitationStatus.PENDING and row.expires_at <= row.now
-    picture = avatar_url(settings, row.user_id, row.picture_url)
     email = row.user_email if internal else None
     return InvitationRow(
         row.id,
@@ -71,7 +69,7 @@ def invitation_row(settings: Settings, row: Any, *, internal: bool = False) -> I
         row.email,
         row.quota if internal else None,
         InvitationStatus.EXPIRED if run_out else row.status,
-        UserRow(row.user_id, row.user_name, email, picture),
+        UserRow.of(settings, row.user_id, row.user_name, email, row.picture_url),
         row.created_at,
         row.expires_at,
         row.organization_name,

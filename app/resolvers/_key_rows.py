@@ -16,7 +16,6 @@ from app.models.keys import ApiKey, ManagementKey
 from app.models.metering import MonthCounter
 from app.pages import Cursors, Page, check_first, page_of
 from app.permissions import Permission
-from app.resolvers._avatars import avatar_url
 from app.resolvers._lists import after_key, moment_key, plain_key, rows_of_each
 from app.resolvers.users import UserRow
 
@@ -120,8 +119,8 @@ def management_key_row(viewer: Viewer, seat: Seat, row: Any) -> ManagementKeyRow
 
 def _person(viewer: Viewer, seat: Seat, row: Any) -> UserRow:
     sees = row.member_id == seat.member_id or Permission.VIEW_MEMBERS in seat.permissions
-    picture = avatar_url(viewer.settings, row.user_id, row.picture_url)
-    return UserRow(row.user_id, row.user_name, row.email if sees else None, picture)
+    email = row.email if sees else None
+    return UserRow.of(viewer.settings, row.user_id, row.user_name, email, row.picture_url)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,24 +1,35 @@
 """Rows of members: what a list and a single look show, and the statements behind them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, func, literal_column, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Date,
+    Integer,
+    and_,
+    bindparam,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+)
 from sqlmodel import col
 
 from app.access import Seat, Viewer
-from app.database import AnySelect
+from app.database import AnySelect, EnumNumber, UtcDateTime
 from app.errors import BadRequest
 from app.models import Hold, Member, MonthCounter, User
 from app.money import UNLIMITED
 from app.months import month_of
 from app.pages import Cursors, Page, check_first, page_of
 from app.permissions import Permission, Role
-from app.resolvers._avatars import avatar_url
 from app.resolvers._lists import after_key, plain_key, rows_of_each
 from app.resolvers.users import UserRow
 from app.text import search_text
@@ -36,7 +47,7 @@ class MemberOrder(Enum):
 
 @dataclass(frozen=True, slots=True)
 class MemberQuery:
-    """Which members, in which order, and which page of them."""
+    """Which members, in which order, and which page of them; `usage` asks for their month too."""
 
     search: str | None = None
     role: Role | None = None
@@ -44,6 +55,7 @@ class MemberQuery:
     descending: bool = False
     first: int = 50
     after: str | None = None
+    usage: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +63,7 @@ class MemberRow:
     """A member, with what they used and hold of this UTC month, in micro-credits.
 
     `quota`, `monthly_usage`, `held`, `remaining` and `last_used_at` are None where the viewer may not
-    see them; `remaining` also where there is no limit.
+    see them; `remaining` also where there is no limit. All but the quota are None where nobody asked.
     """
 
     id: UUID
@@ -76,7 +88,6 @@ KEYS: dict[MemberOrder, tuple[Any, ...]] = {
 }
 COLUMNS = (
     col(Member.id),
-    col(Member.account_id),
     col(Member.user_id),
     col(Member.role),
     col(Member.quota),
@@ -85,7 +96,8 @@ COLUMNS = (
     col(User.email),
     col(User.picture_url),
 )
-WIDTH = len(COLUMNS) + 4
+USAGE = 4
+"""Columns of usage, which come after these."""
 
 
 def present(at: datetime) -> AnySelect:
@@ -94,11 +106,25 @@ def present(at: datetime) -> AnySelect:
 
 
 def ever(at: datetime) -> AnySelect:
-    """Select members, former ones too, with their people and what they used in the UTC month of a moment.
+    """Select members, former ones too, with their people, what they used in the UTC month of a moment, and `account_id`.
 
     The moment is a value and not the database's clock itself, so that indexes can be asked for it: a seat's.
     """
-    month, member_id = month_of(at), col(Member.id)
+    month: Any = month_of(at)
+    return (
+        select(*COLUMNS, *_usage(at, month), col(Member.account_id))
+        .join_from(Member, User, col(User.id) == col(Member.user_id))
+        .outerjoin(MonthCounter, _in_month(month))
+    )
+
+
+def _in_month(month: date) -> ColumnElement[bool]:
+    return and_(col(MonthCounter.subject_id) == col(Member.id), col(MonthCounter.month) == month)
+
+
+def _usage(at: datetime, month: date) -> tuple[Any, ...]:
+    """Select what a member used and holds, beside the counter of this month."""
+    member_id = col(Member.id)
     # Named in the statement itself: only so is the index over just these holds of use.
     is_open: Any = literal_column("holds.status = 'OPEN'")
     run_out = (
@@ -119,44 +145,111 @@ def ever(at: datetime) -> AnySelect:
         .correlate(Member)
         .scalar_subquery()
     )
-    this_month = and_(col(MonthCounter.subject_id) == member_id, col(MonthCounter.month) == month)
-    usage: tuple[Any, ...] = (
+    return (
         USED.label("used"),
         func.coalesce(col(MonthCounter.held_micro), 0).label("counted_held"),
         run_out.label("run_out"),
         last_used.label("last_used_at"),
     )
-    return (
-        select(*COLUMNS, *usage)
-        .join_from(Member, User, col(User.id) == col(Member.user_id))
-        .outerjoin(MonthCounter, this_month)
-    )
 
 
 def member_row(viewer: Viewer, seat: Seat, row: Any) -> MemberRow:
     """Show a row of `ever` or `present` as this viewer may see it."""
-    sees = row.id == seat.member_id or Permission.VIEW_MEMBERS in seat.permissions
-    picture = avatar_url(viewer.settings, row.user_id, row.picture_url)
-    user = UserRow(row.user_id, row.name, row.email if sees else None, picture)
-    if not sees:
-        return MemberRow(row.id, row.account_id, row.role, None, row.joined_at, user)
-    used = int(row.used)
-    held = max(0, int(row.counted_held) - int(row.run_out))
-    remaining = None if row.quota == UNLIMITED else max(0, row.quota - used - held)
-    facts = (row.id, row.account_id, row.role, row.quota, row.joined_at, user)
-    return MemberRow(*facts, used, held, remaining, row.last_used_at)
+    return members_shown(viewer, seat, [row], usage=True)[0]
 
 
-def _matching(statement: AnySelect, search: str, role: Role | None) -> AnySelect:
-    if search:
-        within = [
-            col(column).contains(search, autoescape=True)
-            for column in (Member.name_folded, Member.email_folded)
-        ]
-        statement = statement.where(or_(*within))
-    if role is not None:
-        statement = statement.where(col(Member.role) == role)
-    return statement
+def members_shown(
+    viewer: Viewer, seat: Seat, rows: Sequence[Any], *, usage: bool
+) -> list[MemberRow]:
+    """Show rows of one account's members, with columns of usage or without, as this viewer may see them."""
+    sees_all = Permission.VIEW_MEMBERS in seat.permissions
+    own, account_id, settings = seat.member_id, seat.account_id, viewer.settings
+    shown = []
+    for row in rows:
+        # By place: by name each would be looked up anew in every row.
+        member_id, user_id, role, quota, joined_at, name, email, picture = row[: len(COLUMNS)]
+        sees = sees_all or member_id == own
+        user = UserRow.of(settings, user_id, name, email if sees else None, picture)
+        limit = quota if sees else None
+        month = _month(row, quota) if sees and usage else ()
+        shown.append(MemberRow(member_id, account_id, role, limit, joined_at, user, *month))
+    return shown
+
+
+def _month(row: Any, quota: int) -> tuple[int, int, int | None, datetime | None]:
+    """Tell what was used, is held and remains, and the last use."""
+    used, counted, run_out, last_used_at = row[len(COLUMNS) : len(COLUMNS) + USAGE]
+    held = max(0, int(counted) - int(run_out))
+    remaining = None if quota == UNLIMITED else max(0, quota - int(used) - held)
+    return int(used), held, remaining, last_used_at
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What makes the text of a page's statement; all else are its parameters."""
+
+    order: MemberOrder
+    descending: bool
+    searched: bool
+    by_role: bool
+    resumed: bool
+    usage: bool
+
+    def select(self, given: Mapping[str, Any]) -> AnySelect:
+        """Select a page with these parameters."""
+        key = KEYS[self.order]
+        at, month = given["at"], given["month"]
+        columns = (*COLUMNS, *(_usage(at, month) if self.usage else ()))
+        # The id, last in each key, stands first in the row.
+        parts = (part.label(f"key_{n}") for n, part in enumerate(key[:-1]))
+        statement: AnySelect = select(*columns, *parts, col(Member.account_id))
+        statement = statement.join_from(Member, User, col(User.id) == col(Member.user_id))
+        if self.usage:
+            statement = statement.outerjoin(MonthCounter, _in_month(month))
+        statement = statement.where(*self._conditions(given))
+        order = [part.desc() if self.descending else part.asc() for part in key]
+        return statement.order_by(*order).limit(given["rows"])
+
+    def _conditions(self, given: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+        found = [col(Member.ended_at).is_(None), col(Member.account_id) == given["account_id"]]
+        if self.searched:
+            found.append(_found(given["search"]))
+        if self.by_role:
+            found.append(col(Member.role) == given["role"])
+        if self.resumed:
+            key = KEYS[self.order]
+            last = [given[f"after_{n}"] for n in range(len(key))]
+            if self.order is MemberOrder.ROLE:
+                # Hidden from planners, who would see how few have a higher rank, and sort all that come after.
+                role: Any = last[0]
+                is_bind = isinstance(role, ColumnElement)
+                value = role if is_bind else literal(role, EnumNumber(Role))
+                last[0] = select(value).scalar_subquery()
+            found.append(after_key(key, last, descending=self.descending))
+        return found
+
+
+@lru_cache(maxsize=256)
+def _prepared(shape: _Shape) -> AnySelect:
+    """Build a statement once for all pages of its shape: building costs as much as running it."""
+    binds: dict[str, Any] = {
+        f"after_{n}": bindparam(f"after_{n}", type_=part.type)
+        for n, part in enumerate(KEYS[shape.order])
+    }
+    binds |= {name: bindparam(name) for name in ("account_id", "search", "role")}
+    binds |= {"at": bindparam("at", type_=UtcDateTime()), "month": bindparam("month", type_=Date())}
+    return shape.select({**binds, "rows": bindparam("rows", type_=Integer)})
+
+
+def _found(pattern: Any) -> ColumnElement[bool]:
+    within = (Member.name_folded, Member.email_folded)
+    return or_(*(col(column).like(pattern, escape="/") for column in within))
+
+
+def _pattern(search: str) -> str:
+    """Write a text as LIKE takes it, its wildcards as themselves."""
+    plain = search.replace("/", "//").replace("%", "/%").replace("_", "/_")
+    return f"%{plain}%"
 
 
 async def page_of_each(
@@ -165,34 +258,34 @@ async def page_of_each(
     """Read one page of each account's members, all by one statement."""
     first = check_first(query.first, viewer.settings)
     search = search_text(query.search)
-    key = KEYS[query.order]
-    shape = ("members", query.order.value, query.descending, search, query.role)
-    cursors = {one: Cursors(viewer.settings, (*shape, one.hex)) for one in seats}
+    binding = ("members", query.order.value, query.descending, search, query.role)
+    cursors = {one: Cursors(viewer.settings, (*binding, one.hex)) for one in seats}
     after = {one: _typed(query.order, cursors[one].read(query.after)) for one in seats}
+    usage = query.usage or query.order is MemberOrder.MONTHLY_USAGE
+    filters = (bool(search), query.role is not None, query.after is not None)
+    shape = _Shape(query.order, query.descending, *filters, usage)
 
-    def select_for(account_id: UUID) -> AnySelect:
-        statement = present(seats[account_id].now).add_columns(
-            *(part.label(f"key_{n}") for n, part in enumerate(key))
-        )
-        statement = statement.where(col(Member.account_id) == account_id)
-        statement = _matching(statement, search, query.role)
-        last = after[account_id]
-        if last is not None:
-            statement = statement.where(after_key(key, last, descending=query.descending))
-        order = [part.desc() if query.descending else part.asc() for part in key]
-        return statement.order_by(*order).limit(first + 1)
+    def values(account_id: UUID) -> dict[str, Any]:
+        at = seats[account_id].now
+        given = {"search": _pattern(search), "role": query.role, "rows": first + 1}
+        last = {f"after_{n}": part for n, part in enumerate(after[account_id] or ())}
+        return {**given, **last, "account_id": account_id, "at": at, "month": month_of(at)}
 
-    found = await rows_of_each(viewer, seats, select_for)
+    if len(seats) == 1:
+        [only] = seats
+        found = {only: await viewer.database.rows(_prepared(shape), values(only))}
+    else:
+        found = await rows_of_each(viewer, seats, lambda one: shape.select(values(one)))
+
+    def key_of(row: Any) -> list[Any]:
+        return plain_key((*row[len(COLUMNS) + USAGE * usage : -1], row[0]))
+
     pages = {}
     for one, rows in found.items():
-        page = page_of(rows, first, after[one], cursors[one], _key)
-        shown = [member_row(viewer, seats[one], row) for row in page.rows]
+        page = page_of(rows, first, after[one], cursors[one], key_of)
+        shown = members_shown(viewer, seats[one], page.rows, usage=usage)
         pages[one] = Page(shown, page.has_next, page.has_previous, page.cursor)
     return pages
-
-
-def _key(row: Any) -> list[Any]:
-    return plain_key(row[WIDTH:])
 
 
 def _typed(order: MemberOrder, key: list[Any] | None) -> list[Any] | None:
@@ -220,5 +313,10 @@ async def count_of_each(
         .where(col(Member.account_id).in_(seats), col(Member.ended_at).is_(None))
         .group_by(col(Member.account_id))
     )
-    rows = await viewer.database.rows(_matching(statement, search_text(search), role))
+    wanted = search_text(search)
+    if wanted:
+        statement = statement.where(_found(_pattern(wanted)))
+    if role is not None:
+        statement = statement.where(col(Member.role) == role)
+    rows = await viewer.database.rows(statement)
     return dict.fromkeys(seats, 0) | dict(rows)

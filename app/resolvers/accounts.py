@@ -1,12 +1,14 @@
 """Accounts: the personal one and the organizations, as the viewer finds them."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Uuid, bindparam, select
 from sqlmodel import col
 
 from app.access import Seat, Viewer, reads, signed_in
+from app.database import AnySelect
 from app.errors import NotFound, Refusal
 from app.models import Account, Member
 from app.permissions import AccountKind, Permission
@@ -27,6 +29,16 @@ async def list_accounts(viewer: Viewer) -> list[Seat]:
     return sorted(seats, key=lambda seat: (seat.kind is not AccountKind.PERSONAL, fold(seat.name)))
 
 
+@lru_cache(maxsize=1)
+def _seat_by_slug() -> AnySelect:
+    """Select `user_id`'s seat in the account of a `slug`: built once, since most queries begin with it."""
+    # A join on the slug makes planners sort all members of all accounts; a scalar does not.
+    named = col(Account.slug) == bindparam("slug")
+    account_id = select(col(Account.id)).where(named).scalar_subquery()
+    person = bindparam("user_id", type_=Uuid())
+    return seats_of(person).where(col(Account.id) == account_id)
+
+
 @signed_in
 async def account_by_slug(viewer: Viewer, slug: str) -> Seat:
     """Find an account by the name in its address. Raises `NotFound`, `Dissolved`."""
@@ -35,10 +47,8 @@ async def account_by_slug(viewer: Viewer, slug: str) -> Seat:
         return known
     if not slug or len(slug) > SLUG_LENGTH or not slug.isascii() or not slug.isprintable():
         raise NotFound
-    # A join on the slug makes planners sort all members of all accounts; a scalar does not.
-    account_id = select(col(Account.id)).where(col(Account.slug) == slug).scalar_subquery()
-    statement = seats_of(viewer.person.id).where(col(Account.id) == account_id)
-    row = await viewer.database.row(statement)
+    values = {"user_id": viewer.person.id, "slug": slug}
+    row = await viewer.database.row(_seat_by_slug(), values)
     seat = NotFound() if row is None else keep(viewer, seat_from(row))
     if isinstance(seat, Refusal):
         raise seat

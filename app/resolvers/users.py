@@ -1,7 +1,9 @@
 """Users: other people, as far as the viewer may see them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Self
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, false, or_, select
@@ -13,6 +15,7 @@ from app.database import AnySelect
 from app.models import Account, Invitation, InvitationStatus, Member, User
 from app.permissions import AccountKind, Permission, Role, roles_with
 from app.resolvers._avatars import avatar_url
+from app.settings import Settings
 
 VIEWERS = roles_with(Permission.VIEW_MEMBERS)
 
@@ -24,15 +27,32 @@ class UserRow:
     id: UUID
     name: str
     email: str | None
-    avatar_url: str | None
+    picture: Callable[[], str] = field(compare=False, repr=False)
+    """Signs the picture's address, which most lists never ask for."""
+
+    @property
+    def avatar_url(self) -> str:
+        """Where the picture is served."""
+        return self.picture()
+
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        user_id: UUID,
+        name: str,
+        email: str | None,
+        picture_url: str | None,
+    ) -> Self:
+        """Show a person as far as the caller says."""
+        return cls(user_id, name, email, partial(avatar_url, settings, user_id, picture_url))
 
 
 @signed_in
 async def own_user(viewer: Viewer) -> UserRow:
     """Show the viewer to themselves."""
     me = viewer.person
-    picture = avatar_url(viewer.settings, me.id, me.picture_url)
-    return UserRow(me.id, me.name, me.email, picture)
+    return UserRow.of(viewer.settings, me.id, me.name, me.email, me.picture_url)
 
 
 @signed_in
@@ -52,8 +72,8 @@ async def users(viewer: Viewer, ids: Sequence[UUID]) -> dict[UUID, UserRow]:
     ).where(col(User.id).in_(ids), or_(sees_email, owned, _invites(viewer)))
     shown = {}
     for user_id, name, email, picture, seen in await viewer.database.rows(statement):
-        address = avatar_url(viewer.settings, user_id, picture)
-        shown[user_id] = UserRow(user_id, name, email if seen else None, address)
+        address = email if seen else None
+        shown[user_id] = UserRow.of(viewer.settings, user_id, name, address, picture)
     return shown
 
 

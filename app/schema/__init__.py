@@ -12,6 +12,7 @@ from app.schema.api_keys import ApiKeyMutations
 from app.schema.audit import AuditEvent
 from app.schema.documents import Documents, kept_documents
 from app.schema.invitations import InvitationMutations
+from app.schema.lane import Lane
 from app.schema.management_keys import ManagementKeyMutations
 from app.schema.members import MemberMutations
 from app.schema.organizations import Organization, OrganizationMutations
@@ -54,6 +55,7 @@ def build_schema(settings: Settings) -> Schema:
         mutation=Mutation,
         types=[PersonalAccount, Organization, AuditEvent, User],
         extensions=[kept_documents(documents)],
+        execution_context_class=Lane,
         config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=not settings.sandbox),
     )
     schema.documents = documents

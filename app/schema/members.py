@@ -14,6 +14,9 @@ from app.schema.nodes import Node, node_id
 from app.schema.scalars import Credits, Quota
 from app.schema.users import User, user
 
+USAGE_FIELDS = frozenset({"monthlyUsage", "held", "remaining", "lastUsedAt"})
+"""What takes a look at counters and holds."""
+
 
 @strawberry.type(description="One person's place in an organization.")
 class Member(Node):

@@ -15,10 +15,11 @@ from app.schema.context import Info, acting, given
 from app.schema.enums import AccountKind, MemberOrder, OrderDirection, Role
 from app.schema.invitations import Invitation, invitation, named
 from app.schema.management_keys import ManagementKey, management_key
-from app.schema.members import Member, member
+from app.schema.members import USAGE_FIELDS, Member, member
 from app.schema.nodes import node_id
 from app.schema.requires import requires
 from app.schema.scalars import Credits, Quota
+from app.schema.selections import asks_for
 from app.seats import Seat
 
 
@@ -54,7 +55,8 @@ class Organization(Account):
     ) -> Connection[Member] | None:
         """List the members."""
         descending = direction is OrderDirection.DESC
-        query = MemberQuery(given(search), given(role), order_by, descending, first, given(after))
+        which = (given(search), given(role), order_by, descending, first, given(after))
+        query = MemberQuery(*which, usage=asks_for(info, USAGE_FIELDS))
         load = info.context.load
         page = await load(members.list_members, self.account_id, query)
         count = partial(load, members.count_members, self.account_id, query.search, query.role)

@@ -56,7 +56,8 @@ class Server(uvicorn.Server):
 
 def free_port() -> socket.socket:
     """Take a free port of loopback, and keep it."""
-    one = socket.socket()
+    # Named as TCP, asyncio sends each part of an answer at once: 40 ms an answer less.
+    one = socket.socket(proto=socket.IPPROTO_TCP)
     one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     one.bind(("127.0.0.1", 0))
     return one

@@ -1,0 +1,66 @@
+"""SQLite: how its connections are set up, and its quick reads. For `app.database` alone."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from sqlalchemy import Engine, Executable, Result, create_engine, event
+from sqlalchemy.engine import URL
+
+Values = Mapping[str, Any]
+Take = Callable[[Result[Any]], Any]
+
+
+class QuickReads:
+    """Reads of SQLite, each one visit to a thread: aiosqlite goes there and back five times for each."""
+
+    def __init__(self, url: URL, pool_size: int, timeout_seconds: int) -> None:
+        self.engine = create_engine(
+            url.set(drivername="sqlite"),
+            pool_size=pool_size,
+            max_overflow=0,
+            isolation_level="AUTOCOMMIT",
+            connect_args={"timeout": timeout_seconds, "check_same_thread": False},
+        )
+        prepare_sqlite(self.engine, writing=False)
+        # As many threads as connections: none waits for one within a thread.
+        self._threads = ThreadPoolExecutor(pool_size, "r9s-read")
+
+    async def run(self, statement: Executable, values: Values | None, take: Take) -> Any:
+        """Run one statement in a thread; what `take` makes of its result there."""
+
+        def read() -> Any:
+            with self.engine.connect() as connection:
+                return take(connection.execute(statement, values))
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, read)
+
+    async def dispose(self) -> None:
+        """Wait for reads under way, and close every connection."""
+        await asyncio.to_thread(self._threads.shutdown)
+        self.engine.dispose()
+
+
+def prepare_sqlite(engine: Engine, *, writing: bool, whole: bool = False) -> None:
+    """Set up an engine's connections: durable, with foreign keys; without `writing` they cannot write.
+
+    `whole` connections read from one snapshot.
+    """
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        if not writing:
+            cursor.execute("PRAGMA query_only=ON")
+        cursor.close()
+
+    if writing or whole:
+
+        @event.listens_for(engine, "begin")
+        def _begin(connection: Any) -> None:
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")

@@ -1,0 +1,216 @@
+"""The page of members: 50 of 10,000, beside a bare Strawberry field that gives 50 ready-made objects.
+
+Both are served by one process behind the same middleware, session look-up and document cache, and are
+asked in turns over the same connections; the bare field's objects have four attributes and no statement
+behind them, and go through plain graphql-core.
+"""
+
+import asyncio
+import json
+import multiprocessing
+import socket
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from typing import Any
+
+import strawberry
+import uvicorn
+from pydantic import SecretStr
+from starlette.routing import Route
+
+from app.database import Database
+from app.logs import set_up_logs
+from app.main import create_app
+from app.schema import Schema
+from app.schema.documents import Documents, kept_documents
+from app.settings import Settings
+from app.web.graphql import GraphQL
+from app.web.viewers import viewer_of
+from bench.figures import Figure, at_least
+from bench.ground import databases, organization_of
+
+ROUNDS = 7
+REQUESTS = 400
+CONNECTIONS = 4
+PAGE = 50
+SHARE = 0.5
+"""Of the bare field's rate."""
+FIELDS = "edges { node { id role quota user { name email } } } pageInfo { hasNextPage endCursor }"
+MEMBERS = f"""query Members($search: String, $after: String) {{
+  organization(slug: "bench") {{ members(first: {PAGE}, search: $search, after: $after) {{ {FIELDS} }} }}
+}}"""
+BARE = "{ members { name email role quota } }"
+
+
+@strawberry.type
+class BareMember:
+    """A ready-made object."""
+
+    name: str
+    email: str
+    role: str
+    quota: str
+
+
+READY = [BareMember(name=f"Ada Abel {n}", email=f"{n}@bench.example", role="MEMBER", quota="-1") for n in range(PAGE)]  # fmt: skip
+
+
+@strawberry.type
+class BareQuery:
+    """What Strawberry can do at best."""
+
+    @strawberry.field
+    def members(self) -> list[BareMember]:
+        """Give what is there."""
+        return READY
+
+
+def serve(settings: Settings, port: socket.socket) -> None:
+    """Serve the service, and beside it the bare field at /bare."""
+    set_up_logs(settings)
+    app = create_app(settings)
+    bare = Schema(query=BareQuery, extensions=[kept_documents(Documents(settings))])
+    endpoint = GraphQL(bare, settings, viewer_of)
+
+    async def bare_graphql(request: Any) -> Any:
+        return await endpoint(request)
+
+    app.router.routes.append(Route("/bare", bare_graphql, methods=["POST"]))
+    config = uvicorn.Config(app, log_config=None, access_log=False, proxy_headers=False)
+    uvicorn.Server(config).run(sockets=[port])
+
+
+@contextmanager
+def served(settings: Settings, port: socket.socket) -> Iterator[None]:
+    """Serve in a process of its own, so that asking takes nothing from answering."""
+    process = multiprocessing.get_context("fork").Process(target=serve, args=(settings, port))
+    process.start()
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.join(20)
+
+
+class Client:
+    """Connections that ask as a browser of the same origin does, with the session's cookie."""
+
+    def __init__(self, port: int, secret: str) -> None:
+        self._headers = {
+            "Content-Type": "application/json",
+            "Cookie": f"session={secret}",
+            "Sec-Fetch-Site": "same-origin",
+        }
+        self._connections = [
+            HTTPConnection("127.0.0.1", port, timeout=60) for _ in range(CONNECTIONS)
+        ]
+
+    def ask(self, path: str, query: str, **variables: Any) -> Any:
+        """Ask once; the data."""
+        return self._ask(self._connections[0], path, query, variables)
+
+    def _ask(self, connection: HTTPConnection, path: str, query: str, variables: Any) -> Any:
+        connection.request(
+            "POST", path, json.dumps({"query": query, "variables": variables}), self._headers
+        )
+        response = connection.getresponse()
+        answer = json.loads(response.read())
+        if response.status != 200 or "errors" in answer:
+            raise RuntimeError(f"{response.status}: {answer}")
+        return answer["data"]
+
+    def rate(self, path: str, query: str, **variables: Any) -> float:
+        """Ask `REQUESTS` times over all connections: answers a second."""
+        share = REQUESTS // CONNECTIONS
+
+        def work(connection: HTTPConnection) -> None:
+            for _ in range(share):
+                self._ask(connection, path, query, variables)
+
+        threads = [threading.Thread(target=work, args=(one,)) for one in self._connections]
+        start = time.perf_counter()
+        for one in threads:
+            one.start()
+        for one in threads:
+            one.join()
+        return share * CONNECTIONS / (time.perf_counter() - start)
+
+
+def cursor_before_page(client: Client, number: int) -> str:
+    """Walk to the end of the page before this one."""
+    after = None
+    for _ in range(number - 1):
+        page = client.ask("/graphql", MEMBERS, after=after)["organization"]["members"]
+        after = page["pageInfo"]["endCursor"]
+    if after is None:
+        raise RuntimeError("no page before this one")
+    return str(after)
+
+
+def measure(client: Client) -> dict[str, float]:
+    """Measure all in turns, `ROUNDS` times: the median rate of each, in answers a second."""
+    last = cursor_before_page(client, 200)
+    asked: dict[str, Callable[[], float]] = {
+        "bare": lambda: client.rate("/bare", BARE),
+        "page": lambda: client.rate("/graphql", MEMBERS),
+        "search": lambda: client.rate("/graphql", MEMBERS, search="Curie"),
+        "rare": lambda: client.rate("/graphql", MEMBERS, search="hedy.eze.4747"),
+        "200th": lambda: client.rate("/graphql", MEMBERS, after=last),
+    }
+    found: dict[str, list[float]] = {name: [] for name in asked}
+    for number in range(ROUNDS + 1):
+        for name, rate in asked.items():
+            measured = rate()
+            if number:  # the first round warms up
+                found[name].append(measured)
+    return {name: statistics.median(rates) for name, rates in found.items()}
+
+
+def run(kinds: tuple[str, ...]) -> list[Figure]:
+    """Measure on each kind of database."""
+    figures = []
+    with databases(kinds) as urls:
+        for kind, url in urls.items():
+            # Named as TCP, asyncio sends each part of an answer at once.
+            port = socket.socket(proto=socket.IPPROTO_TCP)
+            port.bind(("127.0.0.1", 0))
+            port.listen(16)  # whoever connects before the service has started waits
+            settings = Settings(
+                _env_file=None,
+                database_url=url,
+                secret_key=SecretStr("a secret key for measurements alone"),
+                base_url=f"http://127.0.0.1:{port.getsockname()[1]}",
+                rate_limit_user=100_000,
+                rate_limit_address=1_000_000,
+                log_level="warning",
+            )
+            secret = asyncio.run(_fill(settings))
+            with served(settings, port):
+                rates = measure(Client(port.getsockname()[1], secret))
+            figures += _figures(kind, rates)
+    return figures
+
+
+async def _fill(settings: Settings) -> str:
+    database = Database(settings.database_url)
+    try:
+        secret, _account_id = await organization_of(database, settings)
+    finally:
+        await database.dispose()
+    return secret
+
+
+def _figures(kind: str, rates: dict[str, float]) -> list[Figure]:
+    bare, page = rates["bare"], rates["page"]
+    said = f"{bare:.0f} bare answers a second"
+    return [
+        at_least(f"{kind}: members page, of the bare field's rate", page / bare, SHARE, said),
+        at_least(f"{kind}: search that finds 1,000", rates["search"] / bare, SHARE, said),
+        at_least(f"{kind}: search that finds one", rates["rare"] / bare, SHARE, said),
+        # A twentieth is what two runs of the same page differ by.
+        at_least(f"{kind}: 200th page, of the first one's rate", rates["200th"] / page, 0.95, ""),
+    ]
