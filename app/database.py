@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from sqlalchemy import (
     ARRAY,
     ColumnElement,
     Executable,
+    Table,
     any_,
     event,
     literal,
@@ -149,6 +151,13 @@ class Database:
                 yield session
 
     @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """Open a writing transaction as `write` does, on the bare connection: for plain rows, fast."""
+        with _outages():
+            async with self._writing.begin() as connection:
+                yield connection
+
+    @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """Take a connection that cannot write, each statement being a snapshot of its own."""
         with _outages():
@@ -222,13 +231,22 @@ async def upsert(
     """Insert rows; where one with the same unique columns is there, add to these numbers of it, and replace those."""
     if not rows:
         return
-    table = model.__table__
-    insert = sqlite_insert if _dialect(session) == "sqlite" else postgresql_insert
-    statement = insert(table)
+    statement = _upserting(_dialect(session), model.__table__, unique, add, replace)
+    await session.execute(statement, list(rows))
+
+
+@lru_cache(maxsize=64)
+def _upserting(
+    dialect: str,
+    table: Table,
+    unique: tuple[str, ...],
+    add: tuple[str, ...],
+    replace: tuple[str, ...],
+) -> Any:
+    statement = (sqlite_insert if dialect == "sqlite" else postgresql_insert)(table)
     sums = {name: table.c[name] + statement.excluded[name] for name in add}
     news = {name: statement.excluded[name] for name in replace}
-    whole = statement.on_conflict_do_update(index_elements=unique, set_={**sums, **news})
-    await session.execute(whole, list(rows))
+    return statement.on_conflict_do_update(index_elements=unique, set_={**sums, **news})
 
 
 def among(
