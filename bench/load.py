@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,12 @@ class Measured:
     def percentile(self, part: float) -> float:
         """Tell the milliseconds within which a part of the requests was answered."""
         return self.latencies[min(len(self.latencies) - 1, int(len(self.latencies) * part))] * 1000
+
+    def add(self, other: "Measured") -> None:
+        """Take in what another turn has seen."""
+        self.seconds += other.seconds
+        self.latencies = sorted([*self.latencies, *other.latencies])
+        self.answers += other.answers
 
     @property
     def failed(self) -> int:
@@ -61,15 +67,18 @@ async def _converse(
 
 
 async def load(
-    port: int, token: str, requests: Callable[[], Iterator[Request]], connections: int, seconds: float
+    port: int,
+    token: str,
+    requests: Iterator[Request],
+    connections: int,
+    seconds: float,
 ) -> Measured:
     """Send requests over so many connections, one after the other on each, for so long or until they end."""
     seen = Measured(0.0)
-    source = requests()
     begun = time.perf_counter()
     until = begun + seconds
     await asyncio.gather(
-        *(_converse(port, token, source, until, seen) for _n in range(connections))
+        *(_converse(port, token, requests, until, seen) for _n in range(connections))
     )
     seen.seconds = time.perf_counter() - begun
     seen.latencies.sort()

@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count, cycle
 from pathlib import Path
-from typing import Any
 
 import httpx2
 from sqlalchemy import text
@@ -48,7 +47,10 @@ class Bench:
     seconds: float
 
     async def run(
-        self, requests: Any, connections: int = CONNECTIONS, seconds: float | None = None
+        self,
+        requests: Iterator[Request],
+        connections: int = CONNECTIONS,
+        seconds: float | None = None,
     ) -> Measured:
         """Load the server."""
         return await load(self.port, self.token, requests, connections, seconds or self.seconds)
@@ -165,19 +167,22 @@ def holds_of(seen: Measured) -> list[str]:
 
 async def measure_one(bench: Bench, secrets: list[str], what: str) -> tuple[float, float]:
     """Measure authorizing and settling; their rates."""
-    authorized = await bench.run(lambda: bench.authorizing(secrets))
+    authorized = await bench.run(bench.authorizing(secrets))
     tell(f"authorize, {what}", authorized)
-    settled = await bench.run(lambda: bench.settling(holds_of(authorized)))
+    settled = await bench.run(bench.settling(holds_of(authorized)))
     tell(f"settle, {what}", settled)
     return authorized.rate, settled.rate
 
 
 async def measure_alone(bench: Bench) -> None:
-    """Measure one connection beside one committed UPDATE."""
-    for _round in range(2):
-        updated = await bench.run(lambda: bench.plain(UPDATE), 1)
-        authorized = await bench.run(lambda: bench.authorizing(bench.secrets[:1]), 1)
-        settled = await bench.run(lambda: bench.settling(holds_of(authorized)), 1)
+    """Measure one connection beside one committed UPDATE, in turns, so that all see the same machine."""
+    updated, authorized, settled = Measured(0.0), Measured(0.0), Measured(0.0)
+    turn = bench.seconds / 10
+    for _turn in range(10):
+        updated.add(await bench.run(bench.plain(UPDATE), 1, turn))
+        granted = await bench.run(bench.authorizing(bench.secrets[:1]), 1, turn)
+        authorized.add(granted)
+        settled.add(await bench.run(bench.settling(holds_of(granted)), 1, turn))
     tell("one committed UPDATE, alone", updated)
     tell("authorize, alone", authorized)
     tell("settle, alone", settled)
@@ -188,7 +193,7 @@ async def measure_alone(bench: Bench) -> None:
 
 async def measure_usage(bench: Bench) -> None:
     """Measure batches of 100 beside one event each."""
-    hold = (await bench.run(lambda: bench.authorizing(bench.secrets[:1]), 1, 0.05)).answers[0][1]
+    hold = (await bench.run(bench.authorizing(bench.secrets[:1]), 1, 0.05)).answers[0][1]
     key_id = json.loads(hold)["api_key_id"]
     # A moment of this process' clock, a little ago: within what is taken.
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 60))
@@ -202,8 +207,8 @@ async def measure_usage(bench: Bench) -> None:
             ]
             yield "/metering/usage", {"events": events}
 
-    single = await bench.run(lambda: batches(1), 1)
-    hundred = await bench.run(lambda: batches(100), 1)
+    single = await bench.run(batches(1), 1)
+    hundred = await bench.run(batches(100), 1)
     tell("usage, one event a request", single)
     tell("usage, 100 events a request", hundred)
     show("usage in batches of 100 / one by one", hundred.rate * 100 / single.rate, 10)
@@ -218,11 +223,11 @@ async def measure(url: str, seconds: float, accounts_count: int) -> None:
         with served(url, size) as port:
             bench = Bench(url, port, token, secrets, seconds)
             name = "groups" if size is None else "groups of one"
-            await bench.run(lambda: bench.authorizing(secrets), seconds=2)
+            await bench.run(bench.authorizing(secrets), seconds=2)
             for whose, which in (("hot", secrets[:1]), ("many", secrets)):
                 rates[(size, whose)] = await measure_one(bench, which, f"{whose}, {name}")
             if size is None:
-                bare = await bench.run(lambda: bench.plain(BARE))
+                bare = await bench.run(bench.plain(BARE))
                 tell("bare JSON", bare)
                 await measure_alone(bench)
                 await measure_usage(bench)

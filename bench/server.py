@@ -28,7 +28,7 @@ class Compared:
         message = await receive()
         said: Any = json.loads(message["body"])
         if path == UPDATE:
-            async with self._app.state.services.database.transaction() as connection:
+            async with self._app.state.services.database.write() as connection:
                 await connection.execute(_ADD)
         body = json.dumps({"said": said["request_id"]}).encode()
         headers = [

@@ -12,9 +12,10 @@ from uuid import UUID
 
 from sqlalchemy import Table, select
 
-from app.database import AnySelect, Connection, Session, now, upsert
+from app.bulk import Changes, Way
+from app.database import AnySelect, Connection, Session, now
 from app.dialects import any_of, of_sqlite
-from app.ledger.wallets import WalletState, load_wallets, save_wallets
+from app.ledger.wallets import WalletState, load_wallets, put_wallets
 from app.models.metering import CounterKind, MonthCounter
 
 _COUNTERS: Table = MonthCounter.__table__  # type: ignore[attr-defined]
@@ -41,6 +42,12 @@ class CounterState:
 
 
 _FIELDS = tuple(CounterState.__slots__)
+_SAVING = Way(
+    _COUNTERS,
+    _FIELDS,
+    unique=("subject_id", "month"),
+    replace=("used_micro", "held_micro", "last_used_at"),
+)
 
 
 @dataclass(slots=True)
@@ -65,6 +72,10 @@ class Books:
             found = CounterState(subject_id, month, account_id, kind)
             self.counters[key] = found
         return found
+
+    def learn(self, counter: CounterState) -> None:
+        """Take in a counter that was read. Nothing may have been decided by it before."""
+        self.counters[CounterKey(counter.subject_id, counter.month)] = counter
 
     def both(
         self, account_id: UUID, member_id: UUID, api_key_id: UUID, month: date
@@ -124,23 +135,17 @@ async def load_counters(
     }
     statement = _counters(sqlite=of_sqlite(connection))
     for row in (await connection.execute(statement, values)).all():
-        books.counters[CounterKey(row[0], row[1])] = CounterState(*row)
+        books.learn(CounterState(*row))
 
 
-async def save_books(connection: Session | Connection, books: Books) -> None:
-    """Write counters and wallets that were changed."""
+def put_books(changes: Changes, books: Books) -> None:
+    """Let counters and wallets that were changed be written with these changes."""
     rows = [
         {name: getattr(counter, name) for name in _FIELDS}
         for counter in books.changed_counters.values()
     ]
-    await upsert(
-        connection,
-        MonthCounter,
-        rows,
-        unique=("subject_id", "month"),
-        replace=("used_micro", "held_micro", "last_used_at"),
-    )
-    await save_wallets(connection, books.changed_wallets.values())
+    changes.put(_SAVING, rows)
+    put_wallets(changes, books.changed_wallets.values())
 
 
 _NOW: AnySelect = select(now())

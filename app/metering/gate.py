@@ -9,10 +9,10 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from app.credentials import secret_hash
-from app.database import AnySelect, Database, now
+from app.database import AnySelect, Connection, Database, now
 from app.errors import Refusal, Unauthenticated, Unavailable
+from app.ledger.wallets import load_wallets
 from app.metering.batcher import Batcher
-from app.metering.books import open_books
 from app.metering.calls import (
     Answer,
     Authorize,
@@ -27,7 +27,7 @@ from app.metering.calls import (
     Settle,
 )
 from app.metering.group import Group, serve_group, write_group
-from app.metering.loading import Wanted, load, load_group_counters
+from app.metering.loading import Wanted, load
 from app.metering.pricing import PriceList
 from app.metering.routes import Routes
 from app.models.metering import OPEN, GatewayToken, Hold
@@ -114,8 +114,10 @@ class Gate:
     async def _serve(self, calls: Sequence[Call]) -> list[Answer | Refusal]:
         try:
             # A database that hangs is as good as one that is away; what was sent is rolled back.
-            async with asyncio.timeout(self._seconds), self._database.transaction() as connection:
-                answers = await serve_group(connection, self._routes, self._prices, calls)
+            async with asyncio.timeout(self._seconds):
+                answers = await self._database.in_transaction(
+                    lambda connection: serve_group(connection, self._routes, self._prices, calls)
+                )
         except TimeoutError as error:
             raise Unavailable from error
         for answer in answers:
@@ -127,13 +129,17 @@ class Gate:
         """End the holds that have expired; tells how many. Safe to repeat, and beside everything else."""
         ended = 0
         while accounts := [row[0] for row in await self._database.rows(_WITH_EXPIRED)]:
-            async with self._database.transaction() as connection:
-                books = await open_books(connection, accounts)
-                found = await load(connection, books, Wanted((), (), (), (), (), (), accounts))
-                await load_group_counters(connection, found, ())
-                group = Group(self._routes, self._prices, found)
-                ended += group.expire(set(accounts))
-                await write_group(connection, group)
+            ended += await self._database.in_transaction(
+                lambda connection, accounts=accounts: self._end_expired(connection, accounts)  # type: ignore[misc]
+            )
+        return ended
+
+    async def _end_expired(self, connection: Connection, accounts: list[UUID]) -> int:
+        wallets = await load_wallets(connection, accounts)
+        found = await load(connection, wallets, Wanted(expiring=accounts))
+        group = Group(self._routes, self._prices, found)
+        ended = group.expire(set(accounts))
+        await write_group(connection, group)
         return ended
 
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import timedelta
 from uuid import UUID
 
+from app.bulk import Changes, write_all
 from app.database import Connection
 from app.errors import (
     EventMismatch,
@@ -16,7 +17,8 @@ from app.errors import (
     Unauthenticated,
 )
 from app.ids import new_id
-from app.metering.books import CounterKey, open_books, save_books
+from app.ledger.wallets import load_wallets
+from app.metering.books import put_books
 from app.metering.calls import (
     Answer,
     Authorize,
@@ -45,11 +47,10 @@ from app.metering.loading import (
     Loaded,
     Wanted,
     load,
-    load_group_counters,
-    write_holds,
+    put_holds,
 )
 from app.metering.pricing import GIVEN, Cost, PriceList, Tokens
-from app.metering.recording import Usage, count_usage, write_usage
+from app.metering.recording import Usage, count_usage, put_usage
 from app.metering.routes import KeyRoute, Routes
 from app.models.metering import HoldStatus
 from app.months import month_of
@@ -292,19 +293,12 @@ async def serve_group(
     await routes.learn(
         connection, about.secrets | about.event_secrets, about.event_keys, about.holds
     )
-    spending = [routes.of_secret[one] for one in about.secrets if one in routes.of_secret]
-    reporting = [
-        *(routes.of_secret[one] for one in about.event_secrets if one in routes.of_secret),
-        *(routes.of_key[one] for one in about.event_keys if one in routes.of_key),
-    ]
-    accounts = {one.account_id for one in (*spending, *reporting)}
+    wanted = about.wanted(routes)
+    accounts = {one.account_id for one in (*wanted.spending.values(), *wanted.reported)}
     accounts |= {routes.of_hold[one] for one in about.holds if one in routes.of_hold}
-    books = await open_books(connection, accounts)
-    wanted = about.wanted(reporting, spending)
-    group = Group(routes, prices, await load(connection, books, wanted))
-    months = _months(spending, {month_of(books.at)}) | _months(reporting, about.event_months)
-    await load_group_counters(connection, group.found, months)
-    group.expire(set(wanted.spending_accounts))
+    wallets = await load_wallets(connection, accounts) if accounts else {}
+    group = Group(routes, prices, await load(connection, wallets, wanted))
+    group.expire(set(wanted.expiring))
     answers = [group.decide(call) for call in calls]
     await write_group(connection, group)
     return answers
@@ -326,26 +320,21 @@ class _Subjects:
         self.events = {(call.caller.gateway_id, event.event_id) for call, event in reports}
         self.events |= {(c.caller.gateway_id, c.event_id) for c in calls if isinstance(c, Settle)}
 
-    def wanted(self, reporting: Sequence[KeyRoute], spending: Sequence[KeyRoute]) -> Wanted:
+    def wanted(self, routes: Routes) -> Wanted:
         """Say what to load."""
+        spending = {one: routes.of_secret[one] for one in self.secrets if one in routes.of_secret}
+        by_secret = (routes.of_secret.get(one) for one in self.event_secrets)
+        by_id = (routes.of_key.get(one) for one in self.event_keys)
         return Wanted(
             tokens=self.tokens,
-            secrets=self.secrets,
-            key_ids={one.api_key_id for one in reporting},
+            spending=spending,
+            reported=[one for one in (*by_secret, *by_id) if one is not None],
+            months=self.event_months,
             holds=self.holds,
             requests=self.requests,
             events=self.events,
-            spending_accounts={one.account_id for one in spending},
+            expiring={one.account_id for one in spending.values()},
         )
-
-
-def _months(keys: Sequence[KeyRoute], months: set[date]) -> set[CounterKey]:
-    return {
-        CounterKey(subject, month)
-        for key in keys
-        for subject in (key.member_id, key.api_key_id)
-        for month in months
-    }
 
 
 async def write_group(connection: Connection, group: Group) -> None:
@@ -353,6 +342,8 @@ async def write_group(connection: Connection, group: Group) -> None:
     new = {hold.id for hold in group.new_holds}
     # A hold that was made and ended in one group is written as it ended.
     ended = [hold for hold in group.ended_holds.values() if hold.id not in new]
-    await write_holds(connection, group.new_holds, ended)
-    await write_usage(connection, group.found.books, group.usages)
-    await save_books(connection, group.found.books)
+    changes = Changes()
+    put_holds(changes, group.new_holds, ended)
+    put_usage(changes, group.found.books, group.usages)
+    put_books(changes, group.found.books)
+    await write_all(connection, changes)

@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, insert
+from sqlalchemy import Table
 
-from app.database import Connection, Session, upsert
+from app.bulk import Changes, Way, write_all
+from app.database import Connection, Session
 from app.ids import new_id
-from app.ledger.posting import Movement, movement, plan, write
-from app.metering.books import Books, CounterKey, load_counters, open_books, save_books
+from app.ledger.posting import Movement, movement, plan, put_postings
+from app.metering.books import Books, CounterKey, load_counters, open_books, put_books
 from app.metering.pricing import Tokens
 from app.models.ledger import LedgerKind
 from app.models.usage import UsageDay, UsageDayDetail, UsageEvent, UsageHour, UsageRecord
@@ -19,11 +20,6 @@ from app.months import month_of
 
 _RECORDS: Table = UsageRecord.__table__  # type: ignore[attr-defined]
 _EVENTS: Table = UsageEvent.__table__  # type: ignore[attr-defined]
-_ADD_RECORDS = insert(_RECORDS)
-_ADD_EVENTS = insert(_EVENTS)
-_HOUR_KEY = ("account_id", "hour", "model")
-_DAY_KEY = ("account_id", "day", "model")
-_DETAIL_KEY = ("account_id", "day", "member_id", "api_key_id", "model", "tag")
 _TALLY = (
     "requests",
     "prompt_tokens",
@@ -32,6 +28,51 @@ _TALLY = (
     "completion_tokens",
     "reasoning_tokens",
     "cost_micro",
+)
+_ADD_RECORDS = Way(
+    _RECORDS,
+    (
+        "id",
+        "account_id",
+        "sequence",
+        "event_id",
+        "gateway_id",
+        "hold_id",
+        "member_id",
+        "api_key_id",
+        "model",
+        "tag",
+        *_TALLY[1:],
+        "price",
+        "occurred_at",
+        "recorded_at",
+        "transfer_id",
+        "corrects",
+    ),
+)
+_ADD_EVENTS = Way(
+    _EVENTS,
+    (
+        "gateway_id",
+        "event_id",
+        "account_id",
+        "usage_record_id",
+        "hold_id",
+        "content_hash",
+        "cost_micro",
+        "late",
+    ),
+)
+
+
+def _rollup(model: Any, key: tuple[str, ...]) -> Way:
+    return Way(model.__table__, (*key, *_TALLY), unique=key, add=_TALLY)
+
+
+_ADD_HOURS = _rollup(UsageHour, ("account_id", "hour", "model"))
+_ADD_DAYS = _rollup(UsageDay, ("account_id", "day", "model"))
+_ADD_DETAILS = _rollup(
+    UsageDayDetail, ("account_id", "day", "member_id", "api_key_id", "model", "tag")
 )
 
 
@@ -74,8 +115,10 @@ async def book(connection: Session | Connection, usages: Sequence[Usage]) -> lis
     books = await open_books(connection, {one.account_id for one in usages})
     await load_counters(connection, books, {key for one in usages for key in one.counter_keys})
     counted = [(count_usage(books, one), one) for one in usages]
-    await write_usage(connection, books, counted)
-    await save_books(connection, books)
+    changes = Changes()
+    put_usage(changes, books, counted)
+    put_books(changes, books)
+    await write_all(connection, changes)
     return [record_id for record_id, _one in counted]
 
 
@@ -88,16 +131,14 @@ def count_usage(books: Books, one: Usage) -> UUID:
     return new_id()
 
 
-async def write_usage(
-    connection: Session | Connection, books: Books, usages: Sequence[tuple[UUID, Usage]]
-) -> None:
-    """Write counted calls under their records' ids: transfers, records, events and rollups, a statement each.
+def put_usage(changes: Changes, books: Books, usages: Sequence[tuple[UUID, Usage]]) -> None:
+    """Let counted calls be written under their records' ids: transfers, records, events and rollups.
 
-    The wallets are changed in the books only: `save_books` writes them.
+    The wallets are changed in the books only: `put_books` lets them be written.
     """
     if not usages:
         return
-    transfer_ids = await _move(connection, books)
+    transfer_ids = _move(changes, books)
     records = []
     for record_id, one in usages:
         wallet = books.wallets[one.account_id]
@@ -105,14 +146,13 @@ async def write_usage(
         books.changed_wallets[one.account_id] = wallet
         transfer_id = transfer_ids.get(one.account_id)
         records.append(_record(record_id, one, wallet.usage_sequence, transfer_id, books.at))
-    await connection.execute(_ADD_RECORDS, records)
+    changes.put(_ADD_RECORDS, records)
     events = [_event(record_id, one) for record_id, one in usages if one.gateway_id is not None]
-    if events:
-        await connection.execute(_ADD_EVENTS, events)
-    await _sum_up(connection, [one for _id, one in usages])
+    changes.put(_ADD_EVENTS, events)
+    _sum_up(changes, [one for _id, one in usages])
 
 
-async def _move(connection: Session | Connection, books: Books) -> dict[UUID, UUID]:
+def _move(changes: Changes, books: Books) -> dict[UUID, UUID]:
     """Move what each account's counted calls cost together, by one transfer each; their ids."""
     made = [
         movement(books.wallets[account_id], LedgerKind.USAGE, cost)
@@ -123,8 +163,7 @@ async def _move(connection: Session | Connection, books: Books) -> dict[UUID, UU
     postings = plan(movements, books.at)
     # Saved once, at the end, with what else changes.
     books.changed_wallets |= postings.wallets
-    postings.wallets = {}
-    await write(connection, postings)
+    put_postings(changes, postings)
     return {
         one.wallet.account_id: transfer_id
         for one, transfer_id in zip(movements, postings.transfer_ids, strict=True)
@@ -172,7 +211,7 @@ def _event(record_id: UUID, one: Usage) -> dict[str, Any]:
     }
 
 
-async def _sum_up(connection: Session | Connection, usages: Sequence[Usage]) -> None:
+def _sum_up(changes: Changes, usages: Sequence[Usage]) -> None:
     """Add calls to the three rollups."""
     hours: dict[tuple[Any, ...], list[int]] = {}
     days: dict[tuple[Any, ...], list[int]] = {}
@@ -194,13 +233,11 @@ async def _sum_up(connection: Session | Connection, usages: Sequence[Usage]) -> 
                 if known is None
                 else [a + b for a, b in zip(known, figures, strict=True)]
             )
-    for model, names, sums in (
-        (UsageHour, _HOUR_KEY, hours),
-        (UsageDay, _DAY_KEY, days),
-        (UsageDayDetail, _DETAIL_KEY, details),
-    ):
-        rows = [
-            dict(zip((*names, *_TALLY), (*key, *figures), strict=True))
-            for key, figures in sums.items()
-        ]
-        await upsert(connection, model, rows, unique=names, add=_TALLY)
+    for way, sums in ((_ADD_HOURS, hours), (_ADD_DAYS, days), (_ADD_DETAILS, details)):
+        changes.put(
+            way,
+            [
+                dict(zip(way.columns, (*key, *figures), strict=True))
+                for key, figures in sums.items()
+            ],
+        )
