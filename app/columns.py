@@ -16,6 +16,7 @@ from sqlalchemy import (
     bindparam,
 )
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.visitors import InternalTraversal
 
 Micro = BigInteger
 
@@ -95,6 +96,8 @@ class now(ColumnElement[datetime]):  # noqa: N801 - reads as SQL's own now()
 
     type = UtcDateTime()
     inherit_cache = True
+    # Without it no statement that asks for the time would be compiled once for all.
+    _traverse_internals = [("shift", InternalTraversal.dp_clauseelement)]  # noqa: RUF012 - as SQLAlchemy declares it
 
     def __init__(self) -> None:
         self.shift = bindparam("clock_shift", callable_=_shift_text, type_=String, unique=True)
@@ -116,6 +119,7 @@ class this_month(ColumnElement[date]):  # noqa: N801 - reads as SQL, like now()
 
     type = Date()
     inherit_cache = True
+    _traverse_internals = [("moment", InternalTraversal.dp_clauseelement)]  # noqa: RUF012 - as SQLAlchemy declares it
 
     def __init__(self) -> None:
         self.moment = now()
@@ -137,6 +141,7 @@ class today(ColumnElement[date]):  # noqa: N801 - reads as SQL, like now()
 
     type = Date()
     inherit_cache = True
+    _traverse_internals = [("moment", InternalTraversal.dp_clauseelement)]  # noqa: RUF012 - as SQLAlchemy declares it
 
     def __init__(self) -> None:
         self.moment = now()
