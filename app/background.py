@@ -1,4 +1,4 @@
-"""Work beside the requests: letters are delivered, ended sessions deleted. Each loop survives any failure."""
+"""Work beside the requests: letters are delivered, expired holds ended, ended sessions deleted. Each loop survives any failure."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,6 +8,7 @@ import structlog
 
 from app.database import Database
 from app.integrations.mail import Mailer, MailRefused
+from app.metering.gate import Gate
 from app.models import AuditActorKind
 from app.resolvers import letters, sessions
 from app.resolvers.letters import DueLetter
@@ -20,6 +21,7 @@ log = structlog.get_logger()
 LETTERS_AT_ONCE = 10
 LETTER_SECONDS = 1.0
 SESSION_SECONDS = 3600.0
+HOLD_SECONDS = 15.0
 STOP_SECONDS = 10.0
 
 
@@ -64,10 +66,11 @@ async def _note_failure(viewer: Viewer, letter: DueLetter, error: Exception) -> 
 class Background:
     """The loops, started and stopped with the app."""
 
-    def __init__(self, database: Database, settings: Settings, mailer: Mailer) -> None:
+    def __init__(self, database: Database, settings: Settings, mailer: Mailer, gate: Gate) -> None:
         viewer = system_viewer(database, settings)
         self._work: dict[str, tuple[float, Callable[[], Awaitable[object]]]] = {
             "letters": (LETTER_SECONDS, lambda: deliver_due(database, settings, mailer)),
+            "holds": (HOLD_SECONDS, gate.end_expired_holds),
             "sessions": (SESSION_SECONDS, lambda: sessions.end_stale_sessions(viewer)),
         }
         self._stopping = asyncio.Event()

@@ -14,6 +14,8 @@ from sqlalchemy import (
     DateTime,
     String,
     and_,
+    any_,
+    bindparam,
     cast,
     collate,
     func,
@@ -26,7 +28,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.sql.selectable import Select
 from sqlalchemy.types import Date
 
-from app.database import Database
+from app.database import Connection, Database, Session
 
 AnyColumn = Any
 CHUNK_BYTES = 65_536
@@ -35,6 +37,21 @@ WAITING_CHUNKS = 8
 # Neither stands in JSON, so that COPY quotes nothing of a line.
 _ASYNCPG: Any = asyncpg_dialect  # its constructor is untyped
 UNQUOTED = {"delimiter": "\x02", "quote": "\x01"}
+
+
+def of_sqlite(session: Session | Connection) -> bool:
+    """Tell whether this is SQLite."""
+    bind = session.get_bind() if isinstance(session, Session) else session
+    return bind.dialect.name == "sqlite"
+
+
+def any_of(column: AnyColumn, name: str, *, sqlite: bool) -> ColumnElement[bool]:
+    """Ask whether a column is one of the values of a named parameter, so that a statement is made once for all."""
+    if sqlite:
+        inside: ColumnElement[bool] = column.in_(bindparam(name, expanding=True))
+        return inside
+    equal: ColumnElement[bool] = column == any_(bindparam(name, type_=ARRAY(column.type)))
+    return equal
 
 
 def bucket_of(

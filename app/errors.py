@@ -41,6 +41,11 @@ class InvalidApiKey(Refusal):
     says = "This API key is unknown or has ended."
 
 
+class InsufficientCredits(Refusal):
+    status, code = 402, "insufficient_credits"
+    says = "The account has not enough credits for this."
+
+
 class Forbidden(Refusal):
     status, code = 403, "forbidden"
     says = "Your role in this account does not allow this."
@@ -59,6 +64,25 @@ class EmailNotVerified(Forbidden):
 class AccountFrozen(Forbidden):
     code = "account_frozen"
     says = "This account is frozen. Ask the operator."
+
+
+class QuotaDisabled(Forbidden):
+    code = "quota_disabled"
+    says = "This member's quota is 0: it allows no calls."
+
+
+class QuotaExceeded(Forbidden):
+    """`resets_at`: when the month ends."""
+
+    code = "quota_exceeded"
+    says = "This member's quota of the month is used up."
+
+
+class KeyLimitExceeded(Forbidden):
+    """`resets_at`: when the month ends."""
+
+    code = "key_limit_exceeded"
+    says = "This key's limit of the month is used up."
 
 
 class ReauthenticationRequired(Forbidden):
@@ -116,6 +140,16 @@ class InvitationClosed(Conflict):
     says = "This invitation is no longer open. Ask for a new one."
 
 
+class HoldNotOpen(Conflict):
+    code = "hold_not_open"
+    says = "This hold has ended, so it cannot end in another way."
+
+
+class EventMismatch(Conflict):
+    code = "event_mismatch"
+    says = "This event id was recorded with other content."
+
+
 class Dissolved(Refusal):
     status, code = 410, "dissolved"
     says = "This organization has been dissolved."
@@ -137,10 +171,25 @@ class Invalid(Refusal):
     status, code = 422, "invalid"
     says = "A value does not make sense."
 
-    def __init__(self, detail: str | None = None, **fields: str) -> None:
+    def __init__(self, detail: str | None = None, /, **fields: str) -> None:
         super().__init__(detail or " ".join(fields.values()) or None)
         self.fields = [{"field": name, "message": text} for name, text in fields.items()]
         self.extra = {"errors": self.fields}
+
+
+class IdempotencyMismatch(Refusal):
+    status, code = 422, "idempotency_mismatch"
+    says = "This request id was granted with other content."
+
+
+class OverrunTooLarge(Refusal):
+    status, code = 422, "overrun_too_large"
+    says = "This costs far more than was asked for. Look at the figures, then settle again."
+
+
+class UnknownModel(Refusal):
+    status, code = 422, "unknown_model"
+    says = "There is no price for this model. Give the cost."
 
 
 class RateLimited(Refusal):

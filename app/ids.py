@@ -16,6 +16,7 @@ KINDS = {
     "management_key": "mgk",
     "usage_record": "use",
     "ledger_entry": "led",
+    "hold": "hld",
 }
 _PREFIXES = {prefix: kind for kind, prefix in KINDS.items()}
 _HEX = frozenset("0123456789abcdef")

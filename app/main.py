@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.types import Receive, Scope, Send
 
 from app.background import Background
 from app.database import Database
@@ -14,11 +15,14 @@ from app.errors import Refusal
 from app.integrations.identity import IdentityProvider
 from app.integrations.mail import Mailer
 from app.integrations.pictures import PictureSource
+from app.metering.gate import Gate
 from app.sandbox import Sandbox
 from app.settings import Settings
+from app.web import metering
 from app.web.answers import Errors, on_http_exception, on_refusal
 from app.web.guards import Bodies, Hosts, SameSite
 from app.web.headers import SecurityHeaders
+from app.web.metering import MeteringWindow
 from app.web.metrics import MetricsServer
 from app.web.rate_limits import AddressLimit, RateLimits
 from app.web.requests import Requests
@@ -26,11 +30,24 @@ from app.web.routes import routes
 from app.web.services import Services
 
 
+class Service(Starlette):
+    """The service: a gateway's calls go straight to their window, all else through the layers."""
+
+    metering: MeteringWindow
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "http" and scope["path"].startswith(metering.PREFIX):
+            await self.metering(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
 def create_app(settings: Settings) -> Starlette:
     """Build the service. Nothing is opened before it starts."""
     limits = RateLimits(settings)
     sandbox = Sandbox(settings) if settings.sandbox else None
-    app = Starlette(
+    app = Service(
         routes=[*routes(settings), *(sandbox.routes() if sandbox else [])],
         middleware=[
             Middleware(Requests, settings=settings),
@@ -45,12 +62,13 @@ def create_app(settings: Settings) -> Starlette:
         lifespan=lambda app: _run(app, settings, limits, sandbox),
     )
     app.router.redirect_slashes = False
+    app.metering = MeteringWindow(settings, limits)
     return app
 
 
 @asynccontextmanager
 async def _run(
-    app: Starlette, settings: Settings, limits: RateLimits, sandbox: Sandbox | None
+    app: Service, settings: Settings, limits: RateLimits, sandbox: Sandbox | None
 ) -> AsyncIterator[None]:
     """Open what the service needs, and close it in the opposite order, also where opening fails half-way."""
     async with AsyncExitStack() as opened:
@@ -69,7 +87,11 @@ async def _run(
             await asyncio.to_thread(sandbox.start, database)
             opened.push_async_callback(asyncio.to_thread, sandbox.stop)
         mailer = Mailer(settings, sandbox.smtp_url if sandbox else "")
-        background = Background(database, settings, mailer)
+        gate = Gate(database, settings)
+        gate.start()
+        opened.push_async_callback(gate.stop)
+        app.metering.gate = gate
+        background = Background(database, settings, mailer, gate)
         background.start()
         opened.push_async_callback(background.stop)
         yield

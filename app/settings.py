@@ -100,6 +100,22 @@ class Settings(BaseSettings):
         1000, upto=100_000, says="Letters an organization may cause in an hour."
     )
 
+    rate_limit_gateway: int = limit(
+        1_000_000, upto=1_000_000_000, says="Requests a minute of one gateway, in each process."
+    )
+    metering_group_size: int = limit(
+        256, upto=1000, says="Most calls of gateways that are decided and committed together."
+    )
+    metering_queue: int = limit(
+        20_000, upto=1_000_000, says="Most calls of gateways that wait in a process."
+    )
+    metering_body_bytes: int = limit(
+        1_048_576, at_least=1024, upto=16_777_216, says="Largest body of a gateway's request."
+    )
+    price_list: str = says(
+        "", "File with the operator's own prices of models, JSON; they come before all others."
+    )
+
     session_idle_minutes: int = limit(120, upto=1440, says="A session ends after this pause.")
     session_hours: int = limit(12, upto=168, says="A session ends after this time in all.")
     fresh_sign_in_minutes: int = limit(10, upto=120, says="How long a sign-in counts as fresh.")

@@ -1,13 +1,16 @@
-"""SQLite: how its connections are set up, and its quick reads. For `app.database` alone."""
+"""SQLite: how its connections are set up, its quick reads and direct writes. For `app.database` alone."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import Engine, Executable, Result, create_engine, event
 from sqlalchemy.engine import URL
+from sqlalchemy.engine import Connection as PlainConnection
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+T = TypeVar("T")
 Values = Mapping[str, Any]
 Take = Callable[[Result[Any]], Any]
 
@@ -40,6 +43,51 @@ class QuickReads:
         """Wait for reads under way, and close every connection."""
         await asyncio.to_thread(self._threads.shutdown)
         self.engine.dispose()
+
+
+class _Direct:
+    """A connection whose statements are done when they are awaited: nothing that awaits it is ever suspended."""
+
+    def __init__(self, connection: PlainConnection) -> None:
+        self._connection = connection
+        self.dialect = connection.dialect
+
+    async def execute(
+        self, statement: Executable, parameters: dict[str, Any] | Sequence[Any] | None = None
+    ) -> Any:
+        """Run a statement."""
+        return self._connection.execute(statement, parameters)
+
+
+class DirectWrites:
+    """Whole transactions, one after the other in a thread of their own: one visit for each, where aiosqlite goes back and forth at each step."""
+
+    def __init__(self, url: URL, timeout_seconds: int) -> None:
+        self._engine = create_engine(
+            url.set(drivername="sqlite"), connect_args={"timeout": timeout_seconds}
+        )
+        prepare_sqlite(self._engine, writing=True)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
+
+    async def run(self, work: Callable[[AsyncConnection], Coroutine[Any, Any, T]]) -> T:
+        """Run work that awaits nothing but this connection in a transaction."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, work)
+
+    def _run(self, work: Callable[[AsyncConnection], Coroutine[Any, Any, T]]) -> T:
+        with self._engine.begin() as connection:
+            coroutine = work(cast("AsyncConnection", _Direct(connection)))
+            try:
+                coroutine.send(None)
+            except StopIteration as done:
+                result: T = done.value
+                return result
+            coroutine.close()
+            raise RuntimeError("this work awaits something else than its connection")
+
+    def close(self) -> None:
+        """Close the connection and end the thread."""
+        self._thread.submit(self._engine.dispose).result()
+        self._thread.shutdown()
 
 
 def prepare_sqlite(engine: Engine, *, writing: bool, whole: bool = False) -> None:

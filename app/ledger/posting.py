@@ -9,12 +9,13 @@ from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Table, bindparam, insert, select, update
+from sqlalchemy import Table, select
 from sqlmodel import col
 
+from app.bulk import Changes, Way, write_all
 from app.database import Connection, Session, now
 from app.ids import new_id
-from app.ledger.wallets import WalletState, load_wallets, save_wallets
+from app.ledger.wallets import WalletState, load_wallets, put_wallets
 from app.models.ledger import LedgerAccount, LedgerEntry, LedgerKind, Transfer
 
 CREDITS = LedgerAccount.CREDITS
@@ -44,19 +45,42 @@ LIFETIME: dict[LedgerKind, tuple[str, int]] = {
 
 _TRANSFERS: Table = Transfer.__table__  # type: ignore[attr-defined]
 _ENTRIES: Table = LedgerEntry.__table__  # type: ignore[attr-defined]
-_ADD_TRANSFERS = insert(_TRANSFERS)
-_ADD_ENTRIES = insert(_ENTRIES)
-_EXTEND_ENTRIES = (
-    update(_ENTRIES)
-    .where(
-        _ENTRIES.c.account_id == bindparam("its_account_id"),
-        _ENTRIES.c.number == bindparam("its_number"),
-    )
-    .values(
-        amount_micro=_ENTRIES.c.amount_micro + bindparam("its_amount_micro"),
-        balance_after_micro=bindparam("its_balance_after_micro"),
-        changed_at=bindparam("its_changed_at"),
-    )
+_ADD_TRANSFERS = Way(
+    _TRANSFERS,
+    (
+        "id",
+        "account_id",
+        "kind",
+        "debit",
+        "credit",
+        "amount_micro",
+        "entry_number",
+        "source",
+        "created_at",
+    ),
+)
+_ADD_ENTRIES = Way(
+    _ENTRIES,
+    (
+        "id",
+        "account_id",
+        "number",
+        "kind",
+        "amount_micro",
+        "balance_after_micro",
+        "description",
+        "source",
+        "actor_id",
+        "created_at",
+        "changed_at",
+    ),
+)
+_EXTEND_ENTRIES = Way(
+    _ENTRIES,
+    ("account_id", "number", "amount_micro", "balance_after_micro", "changed_at"),
+    by=("account_id", "number"),
+    add=("amount_micro",),
+    replace=("balance_after_micro", "changed_at"),
 )
 
 
@@ -207,20 +231,22 @@ def _new_entry(
     growing[wallet.account_id] = row
 
 
+def put_postings(changes: Changes, postings: Postings) -> None:
+    """Let a plan be written with these changes: all but the wallets."""
+    changes.put(_ADD_TRANSFERS, postings.transfers)
+    changes.put(_ADD_ENTRIES, postings.entries)
+    changes.put(_EXTEND_ENTRIES, postings.extensions)
+
+
 async def write(session: Session | Connection, postings: Postings) -> None:
-    """Write a plan: at most four statements, however many accounts and movements there are.
+    """Write a plan, however many accounts and movements there are, by a fixed number of statements.
 
     Raises `UniqueViolation` where a source has moved credits already.
     """
-    if postings.transfers:
-        await session.execute(_ADD_TRANSFERS, postings.transfers)
-    if postings.entries:
-        await session.execute(_ADD_ENTRIES, postings.entries)
-    if postings.extensions:
-        # An UPDATE's own parameters may not be called as its columns are.
-        rows = [{f"its_{name}": row[name] for name in row} for row in postings.extensions]
-        await session.execute(_EXTEND_ENTRIES, rows)
-    await save_wallets(session, postings.wallets.values())
+    changes = Changes()
+    put_postings(changes, postings)
+    put_wallets(changes, postings.wallets.values())
+    await write_all(session, changes)
 
 
 async def post(  # noqa: PLR0913 - a movement is told by names

@@ -3,12 +3,12 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, bindparam, insert, select, update
+from sqlalchemy import Table, insert, select
 from sqlmodel import col
 
+from app.bulk import Changes, Way
 from app.database import Connection, Session, among, locked
 from app.models.ledger import Wallet
 
@@ -36,11 +36,7 @@ _FIELDS = tuple(WalletState.__slots__)
 _SAVED = _FIELDS[1:]
 _WALLETS: Table = Wallet.__table__  # type: ignore[attr-defined]
 _COLUMNS = tuple(_WALLETS.c[name] for name in _FIELDS)
-_SAVE = (
-    update(_WALLETS)
-    .where(_WALLETS.c.account_id == bindparam("of_account"))
-    .values({name: bindparam(name) for name in _SAVED})
-)
+_SAVING = Way(_WALLETS, _FIELDS, by=_FIELDS[:1], replace=_SAVED)
 
 
 async def lock_wallet(session: Session, account_id: UUID) -> Wallet | None:
@@ -72,17 +68,9 @@ async def load_wallets(
     return {row[0]: WalletState(*row) for row in rows}
 
 
-async def save_wallets(session: Session | Connection, wallets: Iterable[WalletState]) -> None:
-    """Write locked wallets back, by one statement."""
-    rows = [_saved(wallet) for wallet in wallets]
-    if rows:
-        await session.execute(_SAVE, rows)
-
-
-def _saved(wallet: WalletState) -> dict[str, Any]:
-    values: dict[str, Any] = {name: getattr(wallet, name) for name in _SAVED}
-    values["of_account"] = wallet.account_id
-    return values
+def put_wallets(changes: Changes, wallets: Iterable[WalletState]) -> None:
+    """Let locked wallets be written back with these changes."""
+    changes.put(_SAVING, [{name: getattr(one, name) for name in _FIELDS} for one in wallets])
 
 
 async def open_wallet(session: Session, account_id: UUID) -> None:

@@ -1,5 +1,6 @@
 """Guards: what is refused before any window runs: foreign hosts, large bodies, cross-site changes."""
 
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -31,12 +32,13 @@ class Hosts:
         """Serve one request. Raises `BadRequest`."""
         if scope["type"] in ("http", "websocket"):
             given = Headers(scope=scope).getlist("host")
-            if len(given) != 1 or _host_name(given[0]) not in self._hosts:
+            if len(given) != 1 or host_name(given[0]) not in self._hosts:
                 raise BadRequest("This host name is not served here.")
         await self.app(scope, receive, send)
 
 
-def _host_name(host: str) -> str | None:
+@lru_cache(maxsize=256)
+def host_name(host: str) -> str | None:
     """Read the name of a Host header; None for what no browser would send."""
     if any(c in host for c in "/\\@?# \t,") or not host.isascii():
         return None

@@ -31,6 +31,11 @@ def count_request(route: str, method: str, status: int, seconds: float) -> None:
     _seconds.labels(route).observe(seconds)
 
 
+def count_answer(route: str, method: str, status: int) -> None:
+    """Count an answered request of a route that is counted only, for it may have no time to lose."""
+    _requests.labels(route, method if method in METHODS else "other", str(int(status))).inc()
+
+
 def count_letter(outcome: str) -> None:
     """Count a letter: `sent`, `failed`, `given_up` or `dropped`."""
     _letters.labels(outcome).inc()

@@ -10,6 +10,7 @@ import hmac
 import math
 import secrets
 import time
+from uuid import UUID
 
 import structlog
 from limits import RateLimitItem, RateLimitItemPerMinute
@@ -85,6 +86,27 @@ async def _hit(limiter: SlidingWindowCounterRateLimiter, item: RateLimitItem, bu
     wait = math.ceil(stats.reset_time - time.time())
     # A little spread, so that refused callers do not all come back at the same second.
     raise RateLimited(retry_after=max(1, wait) + secrets.randbelow(2))
+
+
+class GatewayLimit:
+    """Counts the requests of each gateway in the minute that it is, in this process. Gateways are few."""
+
+    def __init__(self, per_minute: int) -> None:
+        self._per_minute = per_minute
+        self._minute = 0
+        self._counts: dict[UUID, int] = {}
+
+    def count(self, gateway_id: UUID) -> None:
+        """Count a request. Raises `RateLimited`."""
+        moment = int(time.monotonic())
+        minute, second = divmod(moment, 60)
+        if minute != self._minute:
+            self._minute = minute
+            self._counts.clear()
+        count = self._counts.get(gateway_id, 0) + 1
+        if count > self._per_minute:
+            raise RateLimited(retry_after=60 - second)
+        self._counts[gateway_id] = count
 
 
 class AddressLimit:

@@ -1,0 +1,125 @@
+"""Many rows of many tables at once: on PostgreSQL one statement for all of them, on SQLite one after the other."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Table, bindparam, insert, update
+from sqlalchemy.dialects.postgresql import dialect as postgresql_dialect
+
+from app.database import Connection, Session, upserting
+
+_POSTGRESQL: Any = postgresql_dialect  # its constructor is untyped
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How rows are written: inserted; with `unique` added to those that are there; with `by` changed in them.
+
+    `add` names numbers that the rows add to, `replace` columns that they replace.
+    """
+
+    table: Table
+    columns: tuple[str, ...]
+    unique: tuple[str, ...] = ()
+    by: tuple[str, ...] = ()
+    add: tuple[str, ...] = ()
+    replace: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Changes:
+    """What is to be written, in an order in which it may be."""
+
+    parts: list[tuple[Way, Sequence[Row]]] = field(default_factory=list)
+
+    def put(self, way: Way, rows: Sequence[Row]) -> None:
+        """Add rows, if there are any."""
+        if rows:
+            self.parts.append((way, rows))
+
+
+async def write_all(connection: Session | Connection, changes: Changes) -> None:
+    """Write all of it in the running transaction. No two parts may change the same row."""
+    if not changes.parts:
+        return
+    plain: Any = connection
+    if isinstance(connection, Session):
+        # What is new in the session comes first: these rows may refer to it.
+        await connection.flush()
+        plain = await connection.connection()
+    if plain.dialect.name == "sqlite":
+        for way, rows in changes.parts:
+            await plain.execute(_statement(way), _for_update(way, rows) if way.by else list(rows))
+        return
+    values = [
+        [_plain(row[name]) for row in rows] for way, rows in changes.parts for name in way.columns
+    ]
+    statement = _sql(tuple(way for way, _rows in changes.parts))
+    await plain.exec_driver_sql(statement, tuple(values))
+
+
+def _for_update(way: Way, rows: Sequence[Row]) -> list[Row]:
+    """Rename the values: an UPDATE's own parameters may not be called as its columns are."""
+    return [{f"its_{name}": row[name] for name in way.columns} for row in rows]
+
+
+def _plain(value: Any) -> Any:
+    return value.value if isinstance(value, Enum) else value
+
+
+@lru_cache(maxsize=128)
+def _statement(way: Way) -> Any:
+    if way.unique:
+        return upserting("sqlite", way.table, way.unique, way.add, way.replace)
+    if not way.by:
+        return insert(way.table)
+    columns = way.table.c
+    given: dict[str, Any] = {name: bindparam(f"its_{name}") for name in way.columns}
+    return (
+        update(way.table)
+        .where(*(columns[name] == given[name] for name in way.by))
+        .values(
+            {name: columns[name] + given[name] for name in way.add}
+            | {name: given[name] for name in way.replace}
+        )
+    )
+
+
+@lru_cache(maxsize=512)
+def _sql(ways: tuple[Way, ...]) -> str:
+    """Write one statement that takes each column of each part as an array."""
+    parts = []
+    number = 0
+    for way in ways:
+        arrays = []
+        for name in way.columns:
+            number += 1
+            kind = way.table.c[name].type.compile(dialect=_POSTGRESQL())
+            arrays.append(f"CAST(${number} AS {kind}[])")
+        parts.append(_part(way, f"unnest({', '.join(arrays)}) AS new({_names(way.columns)})"))
+    steps = [f"p{place} AS ({part})" for place, part in enumerate(parts)]
+    return f"WITH {', '.join(steps)} SELECT 1"
+
+
+def _part(way: Way, source: str) -> str:
+    table = f'"{way.table.name}"'
+    if way.by:
+        changed = [f'"{name}" = old."{name}" + new."{name}"' for name in way.add]
+        changed += [f'"{name}" = new."{name}"' for name in way.replace]
+        same = " AND ".join(f'old."{name}" = new."{name}"' for name in way.by)
+        return f"UPDATE {table} AS old SET {', '.join(changed)} FROM {source} WHERE {same}"  # noqa: S608 - our own names
+    names = _names(way.columns)
+    whole = f"INSERT INTO {table} AS old ({names}) SELECT {names} FROM {source}"  # noqa: S608 - our own names
+    if not way.unique:
+        return whole
+    changed = [f'"{name}" = old."{name}" + excluded."{name}"' for name in way.add]
+    changed += [f'"{name}" = excluded."{name}"' for name in way.replace]
+    return f"{whole} ON CONFLICT ({_names(way.unique)}) DO UPDATE SET {', '.join(changed)}"
+
+
+def _names(columns: Sequence[str]) -> str:
+    return ", ".join(f'"{name}"' for name in columns)
