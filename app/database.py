@@ -239,7 +239,7 @@ class Database:
         if self._quick is not None:
             await self._quick.dispose()
         if self._direct is not None:
-            self._direct.close()
+            await self._direct.dispose()
 
 
 def affected(result: Any) -> int:

@@ -27,8 +27,12 @@ class QuickReads:
             connect_args={"timeout": timeout_seconds, "check_same_thread": False},
         )
         prepare_sqlite(self.engine, writing=False)
+        self._pool_size = pool_size
+        self._threads = self._new_threads()
+
+    def _new_threads(self) -> ThreadPoolExecutor:
         # As many threads as connections: none waits for one within a thread.
-        self._threads = ThreadPoolExecutor(pool_size, "r9s-read")
+        return ThreadPoolExecutor(self._pool_size, "r9s-read")
 
     async def run(self, statement: Executable, values: Values | None, take: Take) -> Any:
         """Run one statement in a thread; what `take` makes of its result there."""
@@ -40,8 +44,9 @@ class QuickReads:
         return await asyncio.get_running_loop().run_in_executor(self._threads, read)
 
     async def dispose(self) -> None:
-        """Wait for reads under way, and close every connection."""
-        await asyncio.to_thread(self._threads.shutdown)
+        """Wait for reads under way, and close every connection; the next read opens anew, as an engine does."""
+        threads, self._threads = self._threads, self._new_threads()
+        await asyncio.to_thread(threads.shutdown)
         self.engine.dispose()
 
 
@@ -67,7 +72,10 @@ class DirectWrites:
             url.set(drivername="sqlite"), connect_args={"timeout": timeout_seconds}
         )
         prepare_sqlite(self._engine, writing=True)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
+        self._thread = self._new_thread()
+
+    def _new_thread(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(1, thread_name_prefix="r9s-write")
 
     async def run(self, work: Callable[[AsyncConnection], Coroutine[Any, Any, T]]) -> T:
         """Run work that awaits nothing but this connection in a transaction."""
@@ -84,10 +92,15 @@ class DirectWrites:
             coroutine.close()
             raise RuntimeError("this work awaits something else than its connection")
 
-    def close(self) -> None:
-        """Close the connection and end the thread."""
-        self._thread.submit(self._engine.dispose).result()
-        self._thread.shutdown()
+    async def dispose(self) -> None:
+        """Wait for what is under way, close the connection and end the thread; the next work opens anew."""
+        thread, self._thread = self._thread, self._new_thread()
+        await asyncio.to_thread(self._end, thread)
+
+    def _end(self, thread: ThreadPoolExecutor) -> None:
+        # SQLite's connections are closed where they were opened.
+        thread.submit(self._engine.dispose).result()
+        thread.shutdown()
 
 
 def prepare_sqlite(engine: Engine, *, writing: bool, whole: bool = False) -> None:
