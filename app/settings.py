@@ -1,6 +1,7 @@
 """Every setting: type, default, bounds and a sentence. Read from `R9S_…` variables, `.env` or secret files."""
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -18,6 +19,8 @@ PREFIX = "R9S_"
 SAMPLE_SECRET = "sample-secret-for-the-sandbox-only-0123456789"  # noqa: S105
 MIN_SECRET_LENGTH = 32
 MIN_SECRET_SYMBOLS = 8
+# A name, or an address; urlsplit takes the brackets off.
+HOST = re.compile(r"[a-z0-9.:_-]+", re.ASCII)
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 Words = Annotated[tuple[str, ...], NoDecode]
@@ -198,13 +201,8 @@ class Settings(BaseSettings):
         return self
 
     def _refusals(self) -> Any:
-        parts = urlsplit(self.base_url)
-        if (
-            parts.scheme not in ("http", "https")
-            or not parts.hostname
-            or parts.path not in ("", "/")
-        ):
-            yield "R9S_BASE_URL must be an address such as https://app.example.com, without a path."
+        yield from self._refusals_of_origins()
+        parts = urlsplit(self.base_url if _is_origin(self.base_url) else "")
         if not self.database_url.startswith(("sqlite:///", "postgresql://")):
             yield "R9S_DATABASE_URL must start with sqlite:/// or postgresql://."
         if self.sandbox and parts.hostname not in LOOPBACK:
@@ -215,6 +213,13 @@ class Settings(BaseSettings):
             yield "R9S_SMTP_URL is missing."
         if self.environment == "production":
             yield from self._refusals_in_production(parts.scheme)
+
+    def _refusals_of_origins(self) -> Any:
+        if not _is_origin(self.base_url):
+            yield "R9S_BASE_URL must be an address such as https://app.example.com, without a path."
+        for origin in self.allowed_origins:
+            if not _is_origin(origin):
+                yield f"R9S_ALLOWED_ORIGINS must list origins such as https://app.example.com, and not {origin}."
 
     def _refusals_in_production(self, scheme: str) -> Any:
         if self.sandbox:
@@ -243,6 +248,22 @@ class Settings(BaseSettings):
         own = urlsplit(self.base_url).hostname or ""
         aliases = LOOPBACK - {"::1"} if self.sandbox else set()
         return frozenset({own, *aliases, *self.allowed_hosts})
+
+
+def _is_origin(address: str) -> bool:
+    """Tell whether an address is scheme, host and perhaps port, and nothing else."""
+    try:
+        parts = urlsplit(address)
+        return (
+            parts.scheme in ("http", "https")
+            and parts.hostname is not None
+            and HOST.fullmatch(parts.hostname) is not None
+            and parts.port != 0
+            and "@" not in parts.netloc
+            and address == f"{parts.scheme}://{parts.netloc}"
+        )
+    except ValueError:  # of a port that is none
+        return False
 
 
 def load_settings(**given: Any) -> Settings:

@@ -13,6 +13,7 @@ from app.models import Account, AuditEvent, Invitation, InvitationStatus, Member
 from app.permissions import AccountKind, Role
 from app.seats import Viewer
 from app.settings import Settings
+from app.text import fold_email
 
 ISSUER = "https://identity.test"
 # Bookkeeping of sign-ins: read or touched by every visit, no part of "nothing moved".
@@ -169,8 +170,19 @@ class Scene:
             found = await self.database.rows(text(statement))
             assert not found, f"{sentence}: {found}"
         await self._invitations_have_inviters()
+        await self._memberships_are_folded()
         wrong = (await verify(self.database)).wrong
         assert wrong is None, wrong
+
+    async def _memberships_are_folded(self) -> None:
+        from app.resolvers._people import folded_name  # noqa: PLC0415
+
+        statement = select(
+            col(Member.name_folded), col(Member.email_folded), col(User.name), col(User.email)
+        ).join_from(Member, User, col(User.id) == col(Member.user_id))
+        for name_folded, email_folded, name, email in await self.database.rows(statement):
+            assert name_folded == folded_name(name), f"not found by their name: {name!r}"
+            assert email_folded == fold_email(email), f"not found by their e-mail: {email!r}"
 
     async def _invitations_have_inviters(self) -> None:
         allowed = (
