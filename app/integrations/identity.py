@@ -93,13 +93,11 @@ class IdentityProvider:
         self._settings = settings
         self._documents = IssuerDocuments(settings.oidc_issuer, timer)
 
-    async def start(self, *, fresh: bool, login_hint: str | None = None) -> SignInStart:
+    async def start(self, *, fresh: bool) -> SignInStart:
         """Begin a sign-in; `fresh` makes the provider ask again who it is. Raises `Unavailable`, `SignInRefused`."""
         description = await self._documents.description()
         nonce, verifier = generate_token(32), generate_token(64)
         more = {"prompt": "login", "max_age": "0"} if fresh else {}
-        if login_hint:
-            more["login_hint"] = login_hint
         async with self._client(description) as client:
             url, state = client.create_authorization_url(
                 description["authorization_endpoint"], nonce=nonce, code_verifier=verifier, **more

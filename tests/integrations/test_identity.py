@@ -257,6 +257,19 @@ async def test_an_address_is_not_verified_by_what_is_said_of_another_place(
     assert (found.email, found.email_verified, found.name) == ("ann@example.com", False, "Ann")
 
 
+@pytest.mark.parametrize("endpoint", [None, "ftp://127.0.0.1/userinfo", "/userinfo", 7])
+async def test_without_a_place_to_ask_the_id_token_has_to_say_all(
+    portal: Portal, issuer: StrangeIssuer, endpoint: object
+) -> None:
+    issuer.description["userinfo_endpoint"] = endpoint
+    issuer.gives(issuer.sign(issuer.claims(name=None)))
+    assert (await portal.sign_in()).name == "ann"
+    issuer.gives(issuer.sign(issuer.claims(email=None)))
+    with pytest.raises(SignInRefused, match="no e-mail"):
+        await portal.sign_in()
+    assert issuer.asked["/userinfo"] == 0
+
+
 @pytest.mark.parametrize("subject", ["bob", None, ""])
 async def test_what_is_said_of_somebody_else_is_refused(
     portal: Portal, issuer: StrangeIssuer, subject: str | None

@@ -296,6 +296,15 @@ def test_a_client_may_prove_itself_in_the_header(client: Client, basic: str, sta
     assert answer.status_code == status
 
 
+@pytest.mark.parametrize("header", ["Basic !!!", "Basic /w==", "Basic", "Bearer x"])
+def test_a_header_that_cannot_be_read_is_no_client(client: Client, header: str) -> None:
+    form = {"grant_type": "authorization_code", "code": client.code()}
+    answer = httpx2.post(
+        f"{client.url}/token", data=form, headers={"Authorization": header}, timeout=30
+    )
+    assert answer.status_code == 401
+
+
 def test_another_kind_of_grant_is_not_given(client: Client) -> None:
     answer = client.trade(client.code(), grant_type="password")
     assert answer.json() == {"error": "unsupported_grant_type"}

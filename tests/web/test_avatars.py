@@ -147,6 +147,22 @@ async def test_a_person_has_one_address(address: str) -> None:
         assert (await fetch(f"{head}/{other}/{tag}")).status_code == 404
 
 
+async def test_while_many_pictures_are_on_their_way_initials_are_shown_and_not_kept(
+    address: str,
+    issuer: StrangeIssuer,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    serve_picture(issuer, PNG)
+    with monkeypatch.context() as patch:
+        patch.setattr("app.integrations.pictures.MOST_AT_ONCE", 0)
+        answer = await fetch(address)
+    assert answer.headers["content-type"].startswith("image/svg+xml")
+    assert answer.headers["cache-control"] == "no-store"
+    assert await database.row(select(col(Avatar.user_id))) is None
+    assert (await fetch(address)).content == PNG, "the next one finds it"
+
+
 def test_initials_are_text_and_nothing_else() -> None:
     for name, shown in (
         ("Ann Lee", ">AL<"),

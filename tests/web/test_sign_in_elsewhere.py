@@ -109,6 +109,16 @@ async def test_an_answer_of_another_issuer_is_refused_before_its_code_is_used(
     assert await people(database) == 0
 
 
+def test_an_error_of_the_provider_is_told_in_our_words(ann: Browser, issuer: StrangeIssuer) -> None:
+    asked = leave(ann, issuer, "/sign-in?return_to=/graphql")
+    params = {"error": "<b>server_error</b>", "state": asked["state"], "iss": issuer.url}
+    answer = ann.get(CALLBACK, params=params)
+    assert answer.status_code == 400
+    assert "The identity provider refused the sign-in." in answer.text
+    assert "server_error" not in answer.text
+    assert ann.session is None
+
+
 def test_an_issuer_named_twice_is_refused(ann: Browser, issuer: StrangeIssuer) -> None:
     asked = leave(ann, issuer)
     params = {"code": "code", "state": asked["state"], "iss": [issuer.url, "https://evil.example"]}
