@@ -1,4 +1,4 @@
-"""`r9s grant|adjust|freeze|unfreeze|verify`: what the operator does about money, and the check of all of it."""
+"""`r9s grant|adjust|correct|freeze|unfreeze|verify`: what the operator does about money, and the check of all of it."""
 
 import asyncio
 import json
@@ -11,12 +11,15 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from app import migrations
 from app.database import Database
-from app.errors import Conflict
+from app.errors import Conflict, Invalid
+from app.ids import wire_id
 from app.ledger.verification import Verified, Wrong, verify
 from app.logs import set_up_logs
+from app.metering.pricing import Tokens
 from app.models import AuditActorKind
 from app.money import credits_text, parse_credits
 from app.resolvers import operations
+from app.resolvers.operations import Figures
 from app.seats import Viewer
 from app.settings import Settings, load_settings
 
@@ -27,6 +30,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Slug = Annotated[str, typer.Argument(help="The account's name in addresses, such as acme-inc.")]
 Credits = Annotated[str, typer.Argument(help='Credits, such as "12.5".')]
 Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the audit log.")]
+EventId = Annotated[str, typer.Argument(help="The gateway's id for the call, or the record's id.")]
+Cost = Annotated[str, typer.Option("--cost", help='Credits to add to its cost: "-0.5".')]
+Count = Annotated[int, typer.Option(help="Tokens to add to its own; negative ones take away.")]
+Everything = Annotated[bool, typer.Option("--all", help="Take back all that is left of the call.")]
+GatewayName = Annotated[
+    str | None, typer.Option("--gateway", help="Whose event id, where several have used it.")
+]
 # A first argument that starts with a minus is no option here.
 SIGNED = {"ignore_unknown_options": True}
 
@@ -81,6 +91,46 @@ def _tell_balance(slug: str, balance: int, *, as_json: bool) -> None:
         _print_json({"slug": slug, "credits": shown})
     else:
         typer.echo(f"{slug} has {shown} credits.")
+
+
+@app.command()
+def correct(  # noqa: PLR0913 - an option each
+    event_id: EventId,
+    reason: Reason,
+    *,
+    cost: Cost = "0",
+    prompt_tokens: Count = 0,
+    cached_tokens: Count = 0,
+    cache_write_tokens: Count = 0,
+    completion_tokens: Count = 0,
+    reasoning_tokens: Count = 0,
+    everything: Everything = False,
+    gateway: GatewayName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Correct a call that was booked: figures to add to its own, such as --cost -0.5, or --all to take all back."""
+    counts = (
+        prompt_tokens,
+        cached_tokens,
+        cache_write_tokens,
+        completion_tokens,
+        reasoning_tokens,
+    )
+    change = Figures(Tokens(*counts), parse_credits(cost, "cost"))
+    if everything and change != Figures(Tokens(0)):
+        raise Invalid(all="Take all back, or name figures.")
+    given = None if everything else change
+    done = _as_operator(lambda one: operations.correct(one, event_id, given, reason, gateway))
+    facts = {
+        "usage_record_id": wire_id("usage_record", done.usage_record_id),
+        "corrects": wire_id("usage_record", done.corrects),
+        "left": done.left.shown(),
+    }
+    if as_json:
+        _print_json(facts)
+        return
+    left = ", ".join(f"{name} {value}" for name, value in done.left.shown().items())
+    typer.echo(f"{facts['usage_record_id']} corrects {facts['corrects']}. What is left: {left}.")
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""`r9s grant|adjust|freeze|unfreeze|verify`: what they print, and how they end."""
+"""`r9s grant|adjust|correct|freeze|unfreeze|verify`: what they print, and how they end."""
 
 import asyncio
 import json
@@ -11,7 +11,9 @@ from typer.testing import CliRunner
 from app import cli_ledger
 from app.database import Database
 from app.errors import Invalid, NotFound
+from app.money import MICRO
 from app.settings import Settings
+from tests.metering.desk import desk_of
 from tests.scene import Scene
 
 
@@ -62,6 +64,29 @@ def test_credits_are_given_and_taken_and_the_balance_is_told(run: Any) -> None:
     taken = run("adjust", "acme", "-2.25", "--reason", "Too much", "--json")
     assert told(taken) == {"slug": "acme", "credits": "10.250000"}
     assert run("adjust", "acme", "1", "--reason", "Still", "--json").exit_code == 0
+
+
+def test_a_call_is_corrected_by_figures_or_taken_back_whole(
+    run: Any, database_url: str, settings: Settings
+) -> None:
+    async def use() -> None:
+        database = Database(database_url)
+        async with desk_of(Scene(database, settings), 10 * MICRO) as desk:
+            hold = await desk.authorize(await desk.key(), MICRO)
+            await desk.settle(hold.hold_id, MICRO, event_id="call 1")
+        await database.dispose()
+
+    asyncio.run(use())
+    less = ("--cost", "-0.25", "--completion-tokens", "-200", "--reason", "Cut off")
+    done = run("correct", "call 1", *less)
+    assert done.exit_code == 0, done.output
+    assert "What is left: cost 0.750000, prompt_tokens 1000" in done.stdout
+    both = run("correct", "call 1", "--all", "--cost", "1", "--reason", "Both")
+    assert isinstance(both.exception, Invalid)
+    gone = told(run("correct", "call 1", "--all", "--reason", "Never made", "--json"))
+    assert gone["left"]["cost"] == "0.000000"
+    assert gone["corrects"].startswith("use_")
+    assert run("verify").exit_code == 0
 
 
 @pytest.mark.usefixtures("acme")

@@ -1,4 +1,7 @@
-"""What the operator does to an account by command: credits given and set right, spending stopped."""
+"""What the operator does by command: credits given and set right, usage corrected, spending stopped."""
+
+from dataclasses import dataclass
+from uuid import UUID
 
 from sqlalchemy import select
 from sqlmodel import col
@@ -8,11 +11,24 @@ from app.database import locked, now
 from app.errors import Dissolved, Invalid, NotFound
 from app.ledger.posting import movement, plan, write
 from app.ledger.wallets import load_wallets, lock_wallet
+from app.metering.recording import book
 from app.models import Account, LedgerKind
 from app.money import credits_text
+from app.resolvers._correcting import Figures, correction_of, left_of, record_meant
 from app.text import clean_name
 
+__all__ = ["Corrected", "Figures", "adjust", "correct", "freeze", "grant", "unfreeze"]
+
 REASON_FIELD = "reason"
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """A correction that was booked, which record it corrects, and what is left of that call."""
+
+    usage_record_id: UUID
+    corrects: UUID
+    left: Figures
 
 
 @system
@@ -54,6 +70,37 @@ async def _move(actor: Actor, slug: str, kind: LedgerKind, amount_micro: int, re
         {"credits": credits_text(wallet.balance_micro), REASON_FIELD: reason},
     )
     return wallet.balance_micro
+
+
+@system
+async def correct(
+    actor: Actor, event_id: str, change: Figures | None, reason: str, gateway: str | None = None
+) -> Corrected:
+    """Book a record that corrects a call's: `change` is added to its figures, None takes back all of them.
+
+    `event_id` may also be the record's own id. Nothing of a call goes below zero. Raises `NotFound`;
+    `Conflict` for a correction, and for an event id of several gateways without naming one; `Invalid`.
+    """
+    reason = clean_name(reason, REASON_FIELD)
+    if change is not None:
+        change.must_change_something()
+    record = await record_meant(actor.session, event_id, gateway)
+    before = await left_of(actor.session, record)
+    if change is None:
+        change = before.negative()
+        change.must_change_something()
+    left = before.plus(change)
+    left.must_be_of_a_call()
+    # From here on nothing may refuse.
+    (record_id,) = await book(actor.session, [correction_of(record, change)])
+    actor.record(
+        record,
+        name=record.event_id,
+        account_id=record.account_id,
+        before=before.shown(),
+        after={**left.shown(), REASON_FIELD: reason},
+    )
+    return Corrected(record_id, record.id, left)
 
 
 @system
