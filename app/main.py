@@ -15,6 +15,7 @@ from app.errors import Refusal
 from app.integrations.identity import IdentityProvider
 from app.integrations.mail import Mailer
 from app.integrations.pictures import PictureSource
+from app.integrations.stripe import Stripe
 from app.metering.gate import Gate
 from app.sandbox import Sandbox
 from app.settings import Settings
@@ -82,7 +83,11 @@ async def _run(
         metrics.start()
         opened.callback(metrics.stop)
         identity = IdentityProvider(settings)
-        app.state.services = Services(settings, database, identity, limits, PictureSource(settings))
+        stripe = Stripe(settings)
+        opened.push_async_callback(stripe.aclose)
+        app.state.services = Services(
+            settings, database, identity, limits, PictureSource(settings), stripe
+        )
         if sandbox is not None:
             await asyncio.to_thread(sandbox.start, database)
             opened.push_async_callback(asyncio.to_thread, sandbox.stop)

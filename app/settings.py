@@ -17,6 +17,11 @@ from pydantic_settings import (
 
 PREFIX = "R9S_"
 SAMPLE_SECRET = "sample-secret-for-the-sandbox-only-0123456789"  # noqa: S105
+SAMPLE_STRIPE_KEY = "sk_test_sandbox"
+SAMPLE_WEBHOOK_SECRET = "whsec_sample-for-the-sandbox-only-0123456789"  # noqa: S105
+STRIPE = "https://api.stripe.com"
+LIVE_KEYS = ("sk_live_", "rk_live_")
+TEST_KEYS = ("sk_test_", "rk_test_")
 MIN_SECRET_LENGTH = 32
 MIN_SECRET_SYMBOLS = 8
 # A name, or an address; urlsplit takes the brackets off.
@@ -77,6 +82,21 @@ class Settings(BaseSettings):
     oidc_audience: str = says("", "Audience of access tokens for GraphQL; default: the base URL.")
     oidc_leeway_seconds: int = limit(
         60, at_least=0, upto=120, says="How far the provider's clock may be off."
+    )
+
+    stripe_api_key: SecretStr = says(
+        SecretStr(SAMPLE_STRIPE_KEY), "Secret or restricted key of Stripe; its mode is ours."
+    )
+    stripe_api_base: str = says("", "Address of Stripe's API; default: the sandbox's, or Stripe's.")
+    stripe_webhook_secret: SecretStr = says(
+        SecretStr(SAMPLE_WEBHOOK_SECRET), "Signs what Stripe sends to `/webhooks/stripe`."
+    )
+    stripe_webhook_secret_previous: SecretStr = says(
+        SecretStr(""), "Counts as well while the webhook's secret is changed; empty: none."
+    )
+    stripe_tax: bool = says(default=False, sentence="Let Stripe compute taxes on top of the price.")
+    stripe_promotion_codes: bool = says(
+        default=False, sentence="Take Stripe's promotion codes at Checkout."
     )
 
     smtp_url: SecretStr = says(
@@ -202,6 +222,7 @@ class Settings(BaseSettings):
 
     def _refusals(self) -> Any:
         yield from self._refusals_of_origins()
+        yield from self._refusals_of_stripe()
         parts = urlsplit(self.base_url if _is_origin(self.base_url) else "")
         if not self.database_url.startswith(("sqlite:///", "postgresql://")):
             yield "R9S_DATABASE_URL must start with sqlite:/// or postgresql://."
@@ -221,6 +242,20 @@ class Settings(BaseSettings):
             if not _is_origin(origin):
                 yield f"R9S_ALLOWED_ORIGINS must list origins such as https://app.example.com, and not {origin}."
 
+    def _refusals_of_stripe(self) -> Any:
+        live = self.environment == "production"
+        key = self.stripe_api_key.get_secret_value()
+        if not key.startswith(LIVE_KEYS if live else TEST_KEYS):
+            yield f"R9S_STRIPE_API_KEY must be a {'live' if live else 'test'} key: {self.environment} takes no other."
+        if not self.stripe_address.startswith("https://") and not self.sandbox:
+            yield "R9S_STRIPE_API_BASE must be an https address."
+        secret = self.stripe_webhook_secret.get_secret_value()
+        if not _is_secret(secret) or (secret == SAMPLE_WEBHOOK_SECRET and not self.sandbox):
+            yield "R9S_STRIPE_WEBHOOK_SECRET is missing, a sample, or too short: 32 characters or more."
+        previous = self.stripe_webhook_secret_previous.get_secret_value()
+        if previous and (not _is_secret(previous) or previous == SAMPLE_WEBHOOK_SECRET):
+            yield "R9S_STRIPE_WEBHOOK_SECRET_PREVIOUS is a sample, or too short: 32 characters or more."
+
     def _refusals_in_production(self, scheme: str) -> Any:
         if self.sandbox:
             yield "R9S_SANDBOX must be off in production."
@@ -228,11 +263,7 @@ class Settings(BaseSettings):
             yield "R9S_BASE_URL must use https in production."
         for name in ("secret_key", "key_pepper", "oidc_client_secret"):
             secret = getattr(self, name).get_secret_value()
-            if (
-                secret == SAMPLE_SECRET
-                or len(secret) < MIN_SECRET_LENGTH
-                or len(set(secret)) < MIN_SECRET_SYMBOLS
-            ):
+            if secret == SAMPLE_SECRET or not _is_secret(secret):
                 yield f"{PREFIX}{name.upper()} is missing, a sample, or too short: 32 characters or more."
         if not self.oidc_issuer.startswith("https://"):
             yield "R9S_OIDC_ISSUER must be an https address."
@@ -243,11 +274,27 @@ class Settings(BaseSettings):
         return self.base_url.startswith("https://")
 
     @property
+    def stripe_address(self) -> str:
+        """Where Stripe's API is asked, without a slash at the end."""
+        given = self.stripe_api_base.rstrip("/")
+        return given or (f"{self.base_url}/sandbox/stripe" if self.sandbox else STRIPE)
+
+    @property
+    def stripe_livemode(self) -> bool:
+        """Whether Stripe's key moves real money."""
+        return self.stripe_api_key.get_secret_value().startswith(LIVE_KEYS)
+
+    @property
     def hosts(self) -> frozenset[str]:
         """Host names that are served."""
         own = urlsplit(self.base_url).hostname or ""
         aliases = LOOPBACK - {"::1"} if self.sandbox else set()
         return frozenset({own, *aliases, *self.allowed_hosts})
+
+
+def _is_secret(given: str) -> bool:
+    """Tell whether a secret is long and varied enough to be one."""
+    return len(given) >= MIN_SECRET_LENGTH and len(set(given)) >= MIN_SECRET_SYMBOLS
 
 
 def _is_origin(address: str) -> bool:

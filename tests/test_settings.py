@@ -18,6 +18,8 @@ PRODUCTION: dict[str, Any] = {
     "oidc_issuer": "https://id.example.com",
     "oidc_client_secret": SECRET.upper(),
     "smtp_url": "smtp://mail.example.com:25",
+    "stripe_api_key": "sk_live_0123456789",
+    "stripe_webhook_secret": f"whsec_{SECRET}",
 }
 
 

@@ -1,1 +1,1 @@
-"""The hosted services, each behind one small class: the identity provider, mail."""
+"""The hosted services, each behind one small class: the identity provider, Stripe, mail."""

@@ -24,7 +24,7 @@ class UnreadableAnswer(ValueError):
 
 
 @cache
-def _trusted() -> ssl.SSLContext:
+def trusted() -> ssl.SSLContext:
     # Reading the certificates takes longer than most requests, so it is done once.
     return httpx2.create_ssl_context()
 
@@ -49,7 +49,7 @@ class BoundedTransport(httpx2.AsyncHTTPTransport):
     """HTTP whose answers break off with `UnreadableAnswer` beyond a size, however they are read."""
 
     def __init__(self, most_bytes: int = MOST_BYTES, **given: Any) -> None:
-        super().__init__(**{"verify": _trusted(), **given})
+        super().__init__(**{"verify": trusted(), **given})
         self._most_bytes = most_bytes
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:

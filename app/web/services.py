@@ -7,6 +7,7 @@ from starlette.requests import HTTPConnection
 from app.database import Database
 from app.integrations.identity import IdentityProvider
 from app.integrations.pictures import PictureSource
+from app.integrations.stripe import Stripe
 from app.settings import Settings
 from app.web.rate_limits import RateLimits
 
@@ -20,6 +21,7 @@ class Services:
     identity: IdentityProvider
     limits: RateLimits
     pictures: PictureSource
+    stripe: Stripe
     migrated: bool = False
 
 

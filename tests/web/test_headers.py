@@ -49,6 +49,7 @@ async def test_https_is_asked_for_where_we_are_on_https(edge: Edge) -> None:
         sandbox=False,
         oidc_issuer="https://identity.example/realm",
         smtp_url="smtp://127.0.0.1:1",
+        stripe_webhook_secret="whsec_0123456789abcdefghijklmnopqrstuvwxyz",
     )
     answer = await client.get("/")
     assert answer.headers["strict-transport-security"].startswith("max-age=31536000")
