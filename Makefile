@@ -38,7 +38,7 @@ lint: ready ## Check style, layers, templates and spelling
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports
-	$(BIN)/djlint --check --lint --quiet app
+	$(BIN)/djlint --check --lint app
 	$(BIN)/codespell
 
 types: ready ## Check types
@@ -62,7 +62,8 @@ verify: ready ## Check the promises on live data
 bench: ready ## Measure, each figure beside its limit
 	$(BIN)/python -m bench
 
-docs: ready ## Check that README and docs name only what exists, and all of it
+docs: ready-for-tests ## Write the docs' tables from the code, and check that docs name what exists
+	$(BIN)/python -m scripts.write_docs
 	$(BIN)/pytest -q tests/test_docs.py
 
 check: test ## Do all that CI does

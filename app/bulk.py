@@ -74,7 +74,7 @@ def _plain(value: Any) -> Any:
 @lru_cache(maxsize=128)
 def _statement(way: Way) -> Any:
     if way.unique:
-        return upserting("sqlite", way.table, way.unique, way.add, way.replace)
+        return upserting(way.table, way.unique, way.add, way.replace, sqlite=True)
     if not way.by:
         return insert(way.table)
     columns = way.table.c

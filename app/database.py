@@ -1,34 +1,22 @@
-"""Which database it is: engines, transactions, locks, bulk writes; column types and the clock are in `app.columns`."""
+"""Which database it is: engines, transactions, reads, outages; what `app.columns` and `app.statements` say is had here too."""
 
 import asyncio
 from collections.abc import (
     AsyncIterator,
     Callable,
-    Collection,
     Coroutine,
     Iterator,
-    Mapping,
-    Sequence,
 )
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy import (
-    ARRAY,
-    ColumnElement,
     Executable,
-    Table,
-    any_,
     event,
-    literal,
     text,
 )
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -39,6 +27,7 @@ from sqlalchemy.ext.asyncio import (
     async_sessionmaker,
     create_async_engine,
 )
+from sqlalchemy.util import greenlet_spawn
 
 from app.columns import (
     EnumNumber,
@@ -53,6 +42,21 @@ from app.columns import (
 )
 from app.errors import Unavailable
 from app.sqlite import DirectWrites, QuickReads, Take, Values, prepare_sqlite
+from app.statements import (
+    AnySelect,
+    UtcParts,
+    affected,
+    among,
+    append_only_ddl,
+    drop_append_only_ddl,
+    insert_or_ignore,
+    locked,
+    of_sqlite,
+    skip_locked,
+    upsert,
+    upserting,
+    utc_parts,
+)
 
 __all__ = [
     "AnySelect",
@@ -75,10 +79,12 @@ __all__ = [
     "insert_or_ignore",
     "locked",
     "now",
+    "of_sqlite",
     "skip_locked",
     "this_month",
     "today",
     "upsert",
+    "upserting",
     "utc_parts",
 ]
 
@@ -91,8 +97,6 @@ Connection = AsyncConnection
 UniqueViolation = IntegrityError
 
 
-# A SELECT of any columns: its own type names each column, which no helper here depends on.
-AnySelect = Any
 T = TypeVar("T")
 
 
@@ -202,11 +206,15 @@ class Database:
         return await self._one(statement, values, lambda result: result.first())
 
     async def _one(self, statement: Executable, values: Values | None, take: Take) -> Any:
-        if self._quick is not None:
-            with _outages():
+        with _outages():
+            if self._quick is not None:
                 return await self._quick.run(statement, values, take)
-        async with self.read() as connection:
-            return take(await connection.execute(statement, values))
+            # One greenlet for all three steps: `read()` makes three, and a task to give the connection back.
+            return await greenlet_spawn(self._read_once, statement, values, take)
+
+    def _read_once(self, statement: Executable, values: Values | None, take: Take) -> Any:
+        with self._reading.sync_engine.connect() as connection:
+            return take(connection.execute(statement, values))
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:
@@ -242,81 +250,6 @@ class Database:
             await self._direct.dispose()
 
 
-def affected(result: Any) -> int:
-    """Count the rows that a statement changed."""
-    count: int = result.rowcount
-    return count
-
-
-async def insert_or_ignore(
-    session: AsyncSession | AsyncConnection, row: Any, unique: tuple[str, ...]
-) -> bool:
-    """Insert a row unless one with the same unique columns is there; tell whether it was inserted."""
-    table = type(row).__table__
-    insert = sqlite_insert if _dialect(session) == "sqlite" else postgresql_insert
-    values = {column.name: getattr(row, column.name) for column in table.columns}
-    statement = insert(table).values(values).on_conflict_do_nothing(index_elements=unique)
-    inserted = await session.execute(statement.returning(*table.primary_key.columns))
-    return inserted.first() is not None
-
-
-async def upsert(
-    session: AsyncSession | AsyncConnection,
-    model: type[Any],
-    rows: Sequence[Mapping[str, Any]],
-    *,
-    unique: tuple[str, ...],
-    add: tuple[str, ...] = (),
-    replace: tuple[str, ...] = (),
-) -> None:
-    """Insert rows; where one with the same unique columns is there, add to these numbers of it, and replace those."""
-    if not rows:
-        return
-    statement = upserting(_dialect(session), model.__table__, unique, add, replace)
-    await session.execute(statement, list(rows))
-
-
-@lru_cache(maxsize=64)
-def upserting(
-    dialect: str,
-    table: Table,
-    unique: tuple[str, ...],
-    add: tuple[str, ...],
-    replace: tuple[str, ...],
-) -> Any:
-    """Make the statement of `upsert`."""
-    statement = (sqlite_insert if dialect == "sqlite" else postgresql_insert)(table)
-    sums = {name: table.c[name] + statement.excluded[name] for name in add}
-    news = {name: statement.excluded[name] for name in replace}
-    return statement.on_conflict_do_update(index_elements=unique, set_={**sums, **news})
-
-
-def among(
-    session: AsyncSession | AsyncConnection, column: Any, values: Collection[Any]
-) -> ColumnElement[bool]:
-    """Ask whether a column is one of many values: on PostgreSQL one parameter, so that the text stays the same."""
-    if _dialect(session) == "sqlite":
-        inside: ColumnElement[bool] = column.in_(values)
-        return inside
-    equal: ColumnElement[bool] = column == any_(literal(list(values), ARRAY(column.type)))
-    return equal
-
-
-def _dialect(session: AsyncSession | AsyncConnection) -> str:
-    bind = session.get_bind() if isinstance(session, AsyncSession) else session
-    return bind.dialect.name
-
-
-def locked(statement: AnySelect, *tables: Any) -> AnySelect:
-    """Lock the rows of these tables until the transaction ends. SQLite's one writer holds them already."""
-    return statement.with_for_update(of=list(tables) or None, key_share=True)
-
-
-def skip_locked(statement: AnySelect) -> AnySelect:
-    """Lock the rows that nobody else has locked and leave out the others. SQLite has one writer at a time."""
-    return statement.with_for_update(skip_locked=True)
-
-
 @contextmanager
 def _outages() -> Iterator[None]:
     """Turn a database that is away, full or deadlocked into `Unavailable`: nothing was committed."""
@@ -342,55 +275,3 @@ def _is_outage(error: BaseException) -> bool:
     away = error.connection_invalidated or isinstance(error, InterfaceError)
     locked_sqlite = isinstance(error, OperationalError) and "locked" in str(error.orig)
     return away or locked_sqlite or state.startswith(_PASSING_STATES)
-
-
-@dataclass(frozen=True, slots=True)
-class UtcParts:
-    """How this database says, in SQL, in which UTC hour, day or month a stored moment is: as rows hold these."""
-
-    hour: Callable[[str], str]
-    day: Callable[[str], str]
-    month: Callable[[str], str]
-
-
-def utc_parts(connection: AsyncConnection) -> UtcParts:
-    """Tell how the parts of a moment are said here."""
-    if _dialect(connection) == "sqlite":
-        return UtcParts(
-            hour=lambda column: f"substr({column}, 1, 13) || ':00:00.000000'",
-            day=lambda column: f"substr({column}, 1, 10)",
-            month=lambda column: f"substr({column}, 1, 7) || '-01'",
-        )
-    return UtcParts(
-        hour=lambda column: f"date_trunc('hour', {column}, 'UTC')",
-        day=lambda column: f"CAST({column} AT TIME ZONE 'UTC' AS date)",
-        month=lambda column: f"CAST(date_trunc('month', {column} AT TIME ZONE 'UTC') AS date)",
-    )
-
-
-def append_only_ddl(table: str, dialect: str) -> list[str]:
-    """Statements that make a table refuse UPDATE and DELETE, for migrations."""
-    says = f"{table} is append-only"
-    if dialect == "sqlite":
-        return [
-            f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
-            f"BEGIN SELECT RAISE(ABORT, '{says}'); END"
-            for verb in ("UPDATE", "DELETE")
-        ]
-    return [
-        (
-            f"CREATE FUNCTION {table}_append_only() RETURNS trigger LANGUAGE plpgsql AS "
-            f"$$ BEGIN RAISE EXCEPTION '{says}'; END $$"
-        ),
-        (
-            f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
-            f"FOR EACH STATEMENT EXECUTE FUNCTION {table}_append_only()"
-        ),
-    ]
-
-
-def drop_append_only_ddl(table: str, dialect: str) -> list[str]:
-    """Statements that take `append_only_ddl` back, for downgrades."""
-    if dialect == "sqlite":
-        return [f"DROP TRIGGER {table}_no_update", f"DROP TRIGGER {table}_no_delete"]
-    return [f"DROP TRIGGER {table}_append_only ON {table}", f"DROP FUNCTION {table}_append_only()"]

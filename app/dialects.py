@@ -28,7 +28,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.sql.selectable import Select
 from sqlalchemy.types import Date
 
-from app.database import Connection, Database, Session
+from app.database import Database
 
 AnyColumn = Any
 CHUNK_BYTES = 65_536
@@ -37,12 +37,6 @@ WAITING_CHUNKS = 8
 # Neither stands in JSON, so that COPY quotes nothing of a line.
 _ASYNCPG: Any = asyncpg_dialect  # its constructor is untyped
 UNQUOTED = {"delimiter": "\x02", "quote": "\x01"}
-
-
-def of_sqlite(session: Session | Connection) -> bool:
-    """Tell whether this is SQLite."""
-    bind = session.get_bind() if isinstance(session, Session) else session
-    return bind.dialect.name == "sqlite"
 
 
 def any_of(column: AnyColumn, name: str, *, sqlite: bool) -> ColumnElement[bool]:

@@ -1,4 +1,3 @@
-# ruff: noqa: INP001 - a script, no package
 """Bring GraphiQL and React into app/web/static/graphiql: `python scripts/vendor_graphiql.py`.
 
 Packs each npm package at an exact version (`npm pack`, so npm has to be there), copies the named files

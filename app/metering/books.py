@@ -13,8 +13,8 @@ from uuid import UUID
 from sqlalchemy import Table, select
 
 from app.bulk import Changes, Way
-from app.database import AnySelect, Connection, Session, now
-from app.dialects import any_of, of_sqlite
+from app.database import AnySelect, Connection, Session, now, of_sqlite
+from app.dialects import any_of
 from app.ledger.wallets import WalletState, load_wallets, put_wallets
 from app.models.metering import CounterKind, MonthCounter
 

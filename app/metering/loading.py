@@ -13,8 +13,8 @@ from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from app.bulk import Changes, Way
-from app.database import Connection, now, this_month
-from app.dialects import any_of, of_sqlite
+from app.database import Connection, now, of_sqlite, this_month
+from app.dialects import any_of
 from app.ledger.wallets import WalletState
 from app.metering.books import Books, CounterKey, CounterState, load_counters
 from app.metering.recording import Usage

@@ -11,8 +11,8 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlmodel import col
 
-from app.database import Connection
-from app.dialects import any_of, of_sqlite
+from app.database import Connection, of_sqlite
+from app.dialects import any_of
 from app.models.keys import ApiKey, KeySecret
 from app.models.metering import Hold
 

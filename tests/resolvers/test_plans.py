@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import event
 
 from app.database import Database
 from app.permissions import Role
@@ -26,8 +26,6 @@ async def owner(scene: Scene) -> tuple[Viewer, Any]:
         secret, account_id = await organization_of(scene.database, scene.settings, name, size)
         if name == "Bench":
             found = (await scene.viewer_of(secret), account_id)
-    async with scene.database.write() as session:
-        await session.execute(text("ANALYZE"))
     assert found is not None
     return found
 
