@@ -13,6 +13,7 @@ import uvicorn
 from dotenv import dotenv_values
 from pydantic import SecretStr
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from app import cli_gateways, cli_ledger, migrations
@@ -123,7 +124,7 @@ def migrate(as_json: AsJson = False) -> None:
 
 @app.command()
 def demo(as_json: AsJson = False, if_empty: IfEmpty = False) -> None:
-    """Make the demo's people and organizations; done twice is done once."""
+    """Make the demo's people, organizations and last month of usage; done twice is done once."""
     settings = load_settings()
     if not settings.sandbox:
         if if_empty:
@@ -131,7 +132,7 @@ def demo(as_json: AsJson = False, if_empty: IfEmpty = False) -> None:
         _fail("The demo is for the sandbox only.")
     set_up_logs(settings)
     migrations.upgrade(settings.database_url)
-    if if_empty and not asyncio.run(_is_empty(settings)):
+    if if_empty and not asyncio.run(_wants_demo(settings)):
         return
     from app.demo import ACME, PEOPLE  # noqa: PLC0415 - the other commands start faster without it
 
@@ -145,12 +146,12 @@ def demo(as_json: AsJson = False, if_empty: IfEmpty = False) -> None:
         console.print(f"  {one.email:<22} {one.name}, {one.role.name.capitalize()}")
 
 
-async def _is_empty(settings: Settings) -> bool:
-    from app.demo import is_empty  # noqa: PLC0415 - the other commands start faster without it
+async def _wants_demo(settings: Settings) -> bool:
+    from app.demo import is_wanted  # noqa: PLC0415 - the other commands start faster without it
 
     database = Database(settings.database_url)
     try:
-        return await is_empty(database)
+        return await is_wanted(database, settings)
     finally:
         await database.dispose()
 
@@ -160,7 +161,11 @@ async def _make_demo(settings: Settings) -> bool:
 
     database = Database(settings.database_url)
     try:
-        return await make_demo(database, settings)
+        with Progress(console=errors, transient=True) as progress:
+            task = progress.add_task("usage", total=None)
+            return await make_demo(
+                database, settings, lambda done, of: progress.update(task, completed=done, total=of)
+            )
     finally:
         await database.dispose()
 

@@ -1,5 +1,6 @@
-"""The demo: people, an organization with quotas and waiting invitations, all made through the real verbs."""
+"""The demo: people, an organization with quotas, waiting invitations and a month of usage, all made through the real verbs."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -7,6 +8,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from app.database import Database
+from app.demo_history import bring_history, is_unfinished
 from app.integrations.identity import Identity
 from app.models import AuditActorKind, User
 from app.money import DISABLED, MICRO, UNLIMITED
@@ -46,14 +48,40 @@ PEOPLE = (
 WAITING = ("noor@acme.example", "viktor@acme.example", "contractor@studio.example")
 
 
-async def is_empty(database: Database) -> bool:
-    """Tell whether nobody has signed in yet."""
-    return await database.row(select(col(User.id)).limit(1)) is None
+async def is_wanted(database: Database, settings: Settings) -> bool:
+    """Tell whether nobody has signed in yet, or the demo's usage was begun and not brought to its end."""
+    if await database.row(select(col(User.id)).limit(1)) is None:
+        return True
+    return await is_unfinished(Viewer(database, settings, kind=AuditActorKind.OPERATOR))
 
 
-async def make_demo(database: Database, settings: Settings) -> bool:
-    """Make the demo unless it is there; tell whether it was made. May be stopped and run again."""
+async def make_demo(
+    database: Database,
+    settings: Settings,
+    told: Callable[[int, int], None] = lambda _done, _of: None,
+    calls: int | None = None,
+) -> bool:
+    """Make the demo unless it is there; tell whether anything was made. May be stopped and run again.
+
+    `calls`: how many of the trace's calls to bring in, None for all; `told` hears how many are.
+    """
     viewers = [await _person(database, settings, person) for person in PEOPLE]
+    made = await _make_organizations(viewers)
+    people = {
+        person.email: (viewer, _quota_of(person))
+        for person, viewer in zip(PEOPLE, viewers, strict=True)
+    }
+    names = {seat.name: seat.account_id for seat in await accounts.list_accounts(viewers[0])}
+    return await bring_history(people, names[ACME], told, calls) or made
+
+
+def _quota_of(person: DemoPerson) -> int:
+    if person.role is Role.OWNER:
+        return UNLIMITED
+    return DEFAULT_QUOTA if person.quota is None else person.quota
+
+
+async def _make_organizations(viewers: Sequence[Viewer]) -> bool:
     jane, adam = viewers[0], viewers[1]
     names = {seat.name: seat.account_id for seat in await accounts.list_accounts(jane)}
     acme = names.get(ACME)
