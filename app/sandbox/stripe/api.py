@@ -5,7 +5,6 @@ import json
 import secrets
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from http import HTTPStatus
 from typing import Any
 
 from starlette.requests import Request
@@ -65,13 +64,13 @@ class Api:
             return JSONResponse(error.body(), error.status, headers)
         if again:
             headers["Idempotent-Replayed"] = "true"
-        return JSONResponse(said, HTTPStatus.OK, headers)
+        return JSONResponse(said, 200, headers)
 
     def _must_be_ours(self, request: Request) -> None:
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         right = secrets.compare_digest(given.encode(), self._key.encode())
         if scheme.lower() != "bearer" or not right:
-            raise ApiError("Invalid API Key provided.", status=HTTPStatus.UNAUTHORIZED)
+            raise ApiError("Invalid API Key provided.", status=401)
 
     def _once(
         self, request: Request, call: ApiCall | None, key: str, body: bytes, at: datetime
