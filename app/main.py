@@ -1,6 +1,5 @@
 """The service: `create_app(settings)`: what it is made of, how it starts and stops."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -89,8 +88,8 @@ async def _run(
             settings, database, identity, limits, PictureSource(settings), stripe
         )
         if sandbox is not None:
-            await asyncio.to_thread(sandbox.start, database)
-            opened.push_async_callback(asyncio.to_thread, sandbox.stop)
+            await sandbox.start(database)
+            opened.push_async_callback(sandbox.stop)
         mailer = Mailer(settings, sandbox.smtp_url if sandbox else "")
         gate = Gate(database, settings)
         gate.start()

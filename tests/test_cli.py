@@ -93,6 +93,8 @@ def test_production_does_not_start_on_a_database_without_migrations(
         R9S_OIDC_CLIENT_SECRET="0123456789abcdefghijklmnopqrstuv",
         R9S_OIDC_ISSUER="https://identity.example",
         R9S_SMTP_URL="smtp://mail.example",
+        R9S_STRIPE_API_KEY="sk_live_0123456789",
+        R9S_STRIPE_WEBHOOK_SECRET="whsec_0123456789abcdefghijklmnopqrstuv",
     )
     assert refused.returncode == 1
     assert "r9s migrate" in refused.stderr

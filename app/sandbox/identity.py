@@ -5,10 +5,9 @@ import binascii
 import hashlib
 import re
 import secrets
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import unquote_plus, urlencode, urlsplit
 
@@ -18,6 +17,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from app.errors import Invalid
+from app.sandbox.clock import process_time
 from app.sandbox.pages import page, style_sheet
 from app.sandbox.people import DEMO, People
 from app.sandbox.tokens import Tokens
@@ -51,11 +51,6 @@ class _Grant:
     challenge: str
     claims: dict[str, Any]
     at: datetime
-
-
-async def process_time() -> datetime:
-    """Tell the process' own time, for an issuer that runs alone."""
-    return datetime.fromtimestamp(time.time(), UTC)
 
 
 class Issuer:

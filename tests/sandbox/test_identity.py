@@ -15,7 +15,8 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from app import demo
-from app.sandbox.identity import Issuer, process_time
+from app.sandbox.clock import process_time
+from app.sandbox.identity import Issuer
 from app.sandbox.people import DEMO
 from app.settings import SAMPLE_SECRET, Settings
 from tests.integrations.serving import listening, serving
