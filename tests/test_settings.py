@@ -6,7 +6,13 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from app.settings import SAMPLE_SECRET, Settings, load_settings, unknown_names
+from app.settings import (
+    SAMPLE_SECRET,
+    SAMPLE_WEBHOOK_SECRET,
+    Settings,
+    load_settings,
+    unknown_names,
+)
 
 SECRET = "0123456789abcdefghijklmnopqrstuvwxyz"
 PRODUCTION: dict[str, Any] = {
@@ -90,6 +96,39 @@ def test_production_refuses_the_sandbox_and_no_mail_and_another_database() -> No
     assert "R9S_SMTP_URL is missing" in refusal(smtp_url="")
     for url in ("mysql://db/r9s", "r9s.sqlite3", "postgresql+psycopg://db/r9s"):
         assert "R9S_DATABASE_URL must start with" in refusal(database_url=url)
+
+
+@pytest.mark.parametrize("key", ["sk_test_0123456789", "rk_test_0123456789", "pk_live_1", "x", ""])
+def test_production_takes_live_keys_of_stripe_only(key: str) -> None:
+    assert "R9S_STRIPE_API_KEY must be a live key" in refusal(stripe_api_key=key)
+    assert production(stripe_api_key="rk_live_0123456789").stripe_livemode
+
+
+@pytest.mark.parametrize("key", ["sk_live_0123456789", "rk_live_0123456789"])
+def test_no_real_money_moves_outside_production(key: str) -> None:
+    with pytest.raises(ValidationError, match="R9S_STRIPE_API_KEY must be a test key"):
+        Settings(stripe_api_key=key)
+    assert not Settings().stripe_livemode
+
+
+@pytest.mark.parametrize(
+    "secret", [None, "", " " * 40, SAMPLE_WEBHOOK_SECRET, "whsec_short", "ab" * 32]
+)
+def test_a_webhook_secret_that_is_none_is_refused(secret: str | None) -> None:
+    assert "R9S_STRIPE_WEBHOOK_SECRET is missing" in refusal(stripe_webhook_secret=secret)
+    if secret:
+        said = refusal(stripe_webhook_secret_previous=secret)
+        assert "R9S_STRIPE_WEBHOOK_SECRET_PREVIOUS is a sample" in said
+    # Whoever reads the code knows the sample, so it counts on loopback alone.
+    with pytest.raises(ValidationError, match="R9S_STRIPE_WEBHOOK_SECRET is missing"):
+        Settings(sandbox=False, base_url="https://staging.example.com")
+
+
+def test_stripe_is_asked_at_its_own_address_or_the_sandboxs() -> None:
+    assert production().stripe_address == "https://api.stripe.com"
+    assert Settings(port=9000).stripe_address == "http://127.0.0.1:9000/sandbox/stripe"
+    assert production(stripe_api_base="https://x.example/").stripe_address == "https://x.example"
+    assert "R9S_STRIPE_API_BASE must be an https" in refusal(stripe_api_base="http://x.example")
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,8 @@ def event_of(
     try:
         given = json.loads(body)
         event = Event.of(given)
-        right = given["object"] == "event"
+        texts = all(isinstance(given[name], str) for name in ("id", "type"))
+        right = texts and given["object"] == "event"
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise BadSignature from error
     if not right or event.livemode is not livemode:

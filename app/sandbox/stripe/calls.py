@@ -1,5 +1,6 @@
 """The calls of Stripe's API that the stand-in takes, each with the parameters that it knows."""
 
+import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,7 @@ from app.sandbox.stripe.world import World
 LEAST_AMOUNT = 50
 PORTAL_SECONDS = 3600
 LISTS = frozenset({"limit", "starting_after", "ending_before", "expand", "created"})
+RANGE = {"gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}
 CUSTOMER = frozenset({"name", "email", "address", "metadata", "expand"})
 CHECKOUT = frozenset(
     {
@@ -195,8 +197,14 @@ def _create_portal(asked: Asked) -> Plain:
 def _page(asked: Asked, kind: str, path: str, **equal: Any) -> Plain:
     given = asked.given
     wanted = {name: given[name] for name in given.keys() - LISTS - {"type", "types"}} | equal
+    types, is_in = (
+        given.get("types", [given["type"]] if "type" in given else None),
+        _created_in(given),
+    )
     found = [
-        one for one in asked.world.store.newest_first(kind, **wanted) if _is_asked_for(one, given)
+        one
+        for one in asked.world.store.newest_first(kind, **wanted)
+        if is_in(one) and (types is None or one["type"] in types)
     ]
     if "starting_after" in given:
         asked.world.get(kind, given["starting_after"], "starting_after", 400)
@@ -210,21 +218,13 @@ def _page(asked: Asked, kind: str, path: str, **equal: Any) -> Plain:
     return listed(page, f"/v1/{path}", has_more=len(found) > most)
 
 
-def _is_asked_for(one: Plain, given: Plain) -> bool:
-    types = given.get("types", [given["type"]] if "type" in given else None)
-    if types is not None and one["type"] not in types:
-        return False
+def _created_in(given: Plain) -> Callable[[Plain], bool]:
     created = given.get("created", {})
     bounds = created if isinstance(created, dict) else {"gte": created, "lte": created}
-    tests: dict[str, Callable[[int], bool]] = {
-        "gt": lambda bound: one["created"] > bound,
-        "gte": lambda bound: one["created"] >= bound,
-        "lt": lambda bound: one["created"] < bound,
-        "lte": lambda bound: one["created"] <= bound,
-    }
-    if bounds.keys() - tests.keys():
+    if bounds.keys() - RANGE.keys():
         raise ApiError("Invalid range.", param="created")
-    return all(tests[name](whole_number(text, "created")) for name, text in bounds.items())
+    wanted = [(RANGE[name], whole_number(text, "created")) for name, text in bounds.items()]
+    return lambda one: all(holds(one["created"], bound) for holds, bound in wanted)
 
 
 def _retrieving(kind: str) -> Serve:

@@ -111,7 +111,7 @@ class Pages:
         facts = {
             "portal": portal,
             "customer": customer,
-            "address": customer["address"] or {},
+            "address": customer["address"] or dict.fromkeys(objects.ADDRESS),
             "tax_ids": self._world.tax_ids_of(customer["id"]),
             "kinds": objects.TAX_IDS,
             "invoices": list(self._world.store.newest_first("invoice", customer=customer["id"])),
