@@ -86,7 +86,7 @@ async def test_the_desk_shows_what_there_is_and_refuses_what_makes_no_sense(stag
 @pytest.mark.parametrize(
     ("method", "path", "form", "status", "code"),
     [
-        ("POST", "customers", "nmae=Acme", 400, "parameter_unknown"),
+        ("POST", "customers", "nomen=Acme", 400, "parameter_unknown"),
         ("POST", "customers", "name[[=1", 400, None),
         ("POST", "customers", "name=%ff", 400, None),
         ("POST", "checkout/sessions", "mode=payment", 400, "parameter_missing"),
