@@ -44,7 +44,7 @@ __all__ = [
 API_VERSION = "2026-10-28.endive"
 RETRIES = 2
 PAGE = 100
-ID = re.compile(r"[A-Za-z0-9_]{1,200}", re.ASCII)
+ID = re.compile(r"[A-Za-z0-9_]{1,255}", re.ASCII)
 EVENT_TYPES = (
     "checkout.session.completed",
     "checkout.session.async_payment_succeeded",
@@ -58,8 +58,11 @@ EVENT_TYPES = (
     "charge.dispute.closed",
     "charge.dispute.funds_withdrawn",
     "charge.dispute.funds_reinstated",
+    "invoice.paid",
+    "invoice.voided",
+    "invoice.marked_uncollectible",
 )
-"""What moves credits. The webhook endpoint at Stripe is to be told these."""
+"""What moves credits, or is shown of a payment. The webhook endpoint at Stripe is to be told these."""
 
 Listing = Callable[[dict[str, Any]], Awaitable[Any]]
 
@@ -195,6 +198,18 @@ class Stripe:
         """List a payment's disputes, newest first."""
         wanted = {"payment_intent": _id(payment_intent)}
         return [Dispute.of(one) async for one in _all(self._v1.disputes.list_async, wanted)]
+
+    async def refunds_since(self, since: datetime) -> AsyncIterator[Refund]:
+        """Read the refunds made since a moment, newest first."""
+        wanted = {"created": {"gte": int(since.timestamp())}}
+        async for one in _all(self._v1.refunds.list_async, wanted):
+            yield Refund.of(one)
+
+    async def disputes_since(self, since: datetime) -> AsyncIterator[Dispute]:
+        """Read the disputes opened since a moment, newest first."""
+        wanted = {"created": {"gte": int(since.timestamp())}}
+        async for one in _all(self._v1.disputes.list_async, wanted):
+            yield Dispute.of(one)
 
     async def refund(self, refund: str) -> Refund:
         """Read a refund as it is now."""

@@ -43,7 +43,8 @@ class Wire(stripe.HTTPClient):
 
     def __init__(self) -> None:
         super().__init__()
-        self._client = httpx2.AsyncClient(verify=trusted(), timeout=SECONDS)
+        # Directly, as all that goes out (docs/decisions/outbound-direct.md).
+        self._client = httpx2.AsyncClient(verify=trusted(), timeout=SECONDS, trust_env=False)
 
     async def sleep_async(self, secs: float) -> None:
         """Wait before a request is repeated."""

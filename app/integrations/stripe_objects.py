@@ -261,6 +261,8 @@ class CheckoutOrder:
             "payment_intent_data": {"metadata": ours},
             "invoice_creation": {"enabled": True, "invoice_data": {"metadata": ours}},
             "allow_promotion_codes": promotion_codes,
+            # Refunds and disputes are to come in the currency that the credits were sold in.
+            "adaptive_pricing": {"enabled": False},
         }
         if tax:
             # Taxes are paid on top of the price, by the address that the customer gives there.

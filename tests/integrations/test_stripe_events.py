@@ -3,12 +3,14 @@
 import hashlib
 import hmac
 import json
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.integrations.stripe import BadSignature, Event, Stripe
+from app.integrations.stripe import API_VERSION, EVENT_TYPES, BadSignature, Event, Stripe
 from app.settings import Settings
 
 AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -48,6 +50,13 @@ def test_what_stripe_signed_just_now_is_read() -> None:
     assert event.object == {"id": "cs_1", "object": "checkout.session", "name": "Zoë"}
     for seconds in (-300, 300):
         assert received(BODY, header(), AT + timedelta(seconds=seconds)) == event
+
+
+def test_the_operators_page_names_what_the_webhook_is_to_be_told() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operators.md").read_text()
+    told = page.partition("* **Webhook**")[2].partition("* **Billing portal**")[0]
+    assert set(re.findall(r"`([a-z_]+\.[a-z_.]+)`", told)) == set(EVENT_TYPES)
+    assert API_VERSION in told
 
 
 def test_while_the_secret_is_changed_both_count() -> None:

@@ -168,6 +168,7 @@ async def test_a_payment_is_disputed_and_the_dispute_decided(stage: Stage) -> No
         payment = (await stage.paid(key=end + what)).payment_intent or ""
         await stage.move(payment, what)
         (one,) = await stage.stripe.disputes_of(payment)
+        assert await anext(stage.stripe.disputes_since(AT)) == one
         assert one.status.endswith("needs_response")
         assert one.amount == 5000
         await stage.move(payment, end, about=one.id)
@@ -223,9 +224,11 @@ async def test_a_list_is_read_to_its_end(stage: Stage) -> None:
     for _refund in range(230):
         stage.world.refund(AT, stage.world.get("payment", payment), 1)
     assert len(await stage.stripe.refunds_of(payment)) == 230
-    assert len([one async for one in stage.stripe.events_since(AT)]) == 231
+    assert len([one async for one in stage.stripe.events_since(AT)]) == 232
+    assert len([one async for one in stage.stripe.refunds_since(AT)]) == 230
     stage.clock.pass_by(seconds=1)
-    assert [one async for one in stage.stripe.events_since(stage.clock.at)] == []
+    for listed in (stage.stripe.events_since, stage.stripe.refunds_since):
+        assert [one async for one in listed(stage.clock.at)] == []
 
 
 async def test_whom_invoices_are_made_out_to(stage: Stage) -> None:

@@ -30,6 +30,7 @@ CHECKOUT = frozenset(
         "payment_intent_data",
         "invoice_creation",
         "allow_promotion_codes",
+        "adaptive_pricing",
         "automatic_tax",
         "customer_update",
         "tax_id_collection",
