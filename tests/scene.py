@@ -49,6 +49,18 @@ class Scene:
         subject: str | None = None,
     ) -> Viewer:
         """Sign a person in, for the first time or again, and make the viewer of a first request."""
+        secret = await self.secret(name, email=email, verified=verified, subject=subject)
+        return await self.viewer_of(secret)
+
+    async def secret(
+        self,
+        name: str,
+        *,
+        email: str | None = None,
+        verified: bool = True,
+        subject: str | None = None,
+    ) -> str:
+        """Sign a person in; the secret of the session, as a browser's cookie holds it."""
         from app.integrations.identity import Identity  # noqa: PLC0415 - windows come later
         from app.resolvers import sessions  # noqa: PLC0415
 
@@ -60,8 +72,7 @@ class Scene:
             name=name.capitalize() if name.islower() else name,
             picture_url=None,
         )
-        secret = await sessions.sign_in(self.signed_out(), identity, replacing=None)
-        return await self.viewer_of(secret)
+        return await sessions.sign_in(self.signed_out(), identity, replacing=None)
 
     async def viewer_of(self, secret: str) -> Viewer:
         """Make the viewer that a session's secret stands for."""

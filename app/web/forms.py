@@ -34,7 +34,7 @@ async def read_form(request: Request, visit: Visit) -> Mapping[str, str]:
         raise UnsupportedMediaType(f"Send a form: Content-Type: {FORM}.")
     async with request.form(max_fields=MOST_FIELDS) as form:
         fields = {name: value for name, value in form.items() if isinstance(value, str)}
-    given = fields.get("form_token", "").encode()
+    given = (fields.get("form_token") or request.headers.get("x-form-token", "")).encode()
     if visit.form_token is None or not hmac.compare_digest(given, visit.form_token.encode()):
         raise StaleForm
     return fields

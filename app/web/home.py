@@ -1,4 +1,4 @@
-"""The home page: accounts, waiting invitations, and the ways out."""
+"""The start: to the account that was used last, or a welcome; and the switch of light and dark."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -6,13 +6,18 @@ from typing import ClassVar
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.ids import wire_id
-from app.permissions import AccountKind
-from app.resolvers import accounts, invitations
-from app.seats import Person, Seat
-from app.web.dates import day
-from app.web.pages import render
+from app.errors import Invalid
+from app.resolvers import accounts
+from app.web.cookies import drop_cookie, set_cookie
+from app.web.forms import read_form
+from app.web.pages import THEME, THEMES, is_partial, last_account, render
+from app.web.return_paths import own_path
+from app.web.services import services
+from app.web.sign_in import see_other
 from app.web.viewers import visit_of
+
+A_YEAR = 365 * 24 * 3600
+NO_CONTENT = 204
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,64 +27,31 @@ class WelcomePage:
     template: ClassVar[str] = "welcome.html"
 
 
-@dataclass(frozen=True, slots=True)
-class AccountLine:
-    """One account. `role` is empty for the personal one, where it says nothing."""
-
-    name: str
-    slug: str
-    personal: bool
-    role: str
-
-    @classmethod
-    def of(cls, seat: Seat) -> "AccountLine":
-        """Show a seat."""
-        personal = seat.kind is AccountKind.PERSONAL
-        role = "" if personal or seat.role is None else seat.role.name.capitalize()
-        return cls(seat.name, seat.slug, personal, role)
-
-
-@dataclass(frozen=True, slots=True)
-class InvitationLine:
-    """One waiting invitation, answered by its id."""
-
-    id: str
-    organization: str
-    inviter: str
-    until: str
-
-
-@dataclass(frozen=True, slots=True)
-class HomePage:
-    """For people who are signed in."""
-
-    template: ClassVar[str] = "home.html"
-
-    person: Person
-    accounts: list[AccountLine]
-    invitations: list[InvitationLine]
-    sandbox: bool
-
-
 async def home(request: Request) -> Response:
-    """Show the viewer's accounts and invitations, or a welcome."""
+    """Lead to the last used account, else to the personal one; welcome the signed-out."""
     visit = await visit_of(request)
     if visit.person is None:
         return render(request, WelcomePage())
     seats = await accounts.list_accounts(visit.viewer)
-    waiting = await invitations.pending_invitations(visit.viewer)
-    page = HomePage(
-        person=visit.person,
-        accounts=[AccountLine.of(seat) for seat in seats],
-        invitations=[
-            InvitationLine(
-                wire_id("invitation", row.id),
-                row.organization_name,
-                row.invited_by.name,
-                day(row.expires_at),
-            )
-            for row in waiting
-        ],
-        sandbox=visit.viewer.settings.sandbox,
+    last = last_account(request)
+    chosen = next((seat for seat in seats if seat.slug == last), seats[0])
+    return see_other(f"/a/{chosen.slug}")
+
+
+async def set_theme(request: Request) -> Response:
+    """Keep the choice of light, dark or what the system says, in this browser."""
+    visit = await visit_of(request)
+    form = await read_form(request, visit)
+    theme = form.get("theme", "")
+    if theme not in ("", *THEMES):
+        raise Invalid(theme="Choose light, dark or system.")
+    partial = is_partial(request)
+    response = (
+        Response(status_code=NO_CONTENT) if partial else see_other(own_path(form.get("back")))
     )
-    return render(request, page)
+    settings = services(request).settings
+    if theme:
+        set_cookie(settings, response, THEME, theme, A_YEAR)
+    else:
+        drop_cookie(settings, response, THEME)
+    return response

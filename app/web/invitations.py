@@ -10,17 +10,18 @@ from starlette.responses import Response
 from app.errors import EmailNotVerified, InvitationEmailMismatch, Refusal
 from app.ids import id_of, read_wire_id
 from app.models import InvitationStatus
-from app.resolvers import invitations
+from app.resolvers import accounts, invitations
 from app.resolvers.invitations import InvitationRow
 from app.seats import Person
 from app.text import fold_email
-from app.web.dates import day
 from app.web.edge import edge_of
+from app.web.flashes import set_flash
 from app.web.forms import read_form
 from app.web.pages import here, render
-from app.web.return_paths import HOME, sign_in_path
+from app.web.return_paths import HOME, own_path, sign_in_path
 from app.web.sign_in import see_other
 from app.web.viewers import Visit, visit_of
+from app.web.words import day
 
 ENDED = {
     InvitationStatus.ACCEPTED: "This invitation has been accepted already.",
@@ -77,18 +78,27 @@ async def _answer(request: Request, *, accepts: bool) -> Response:
     token = request.path_params["token"]
     if visit.person is None:
         return see_other(sign_in_path(f"/invitations/{token}"))
-    await read_form(request, visit)
+    form = await read_form(request, visit)
     invitation_id = _id_in(token)
     which: _Which = {"token": token} if invitation_id is None else {"invitation_id": invitation_id}
     try:
         if accepts:
-            await invitations.accept_invitation(visit.viewer, **which)
-        else:
-            await invitations.decline_invitation(visit.viewer, **which)
+            account_id = await invitations.accept_invitation(visit.viewer, **which)
+            return await _joined(visit, account_id)
+        await invitations.decline_invitation(visit.viewer, **which)
     except (InvitationEmailMismatch, EmailNotVerified) as refusal:
         row = await _row(visit, token)
         return _page(request, visit, row, refusal.detail, refusal=refusal)
-    return see_other(HOME)
+    response = see_other(own_path(form.get("back", HOME)))
+    set_flash(visit.viewer.settings, response, "The invitation is declined.")
+    return response
+
+
+async def _joined(visit: Visit, account_id: UUID) -> Response:
+    seat = await accounts.account(visit.viewer, account_id)
+    response = see_other(f"/a/{seat.slug}")
+    set_flash(visit.viewer.settings, response, f"You have joined {seat.name}.")
+    return response
 
 
 def _id_in(token: str) -> UUID | None:

@@ -1,9 +1,11 @@
 """Pages: one Jinja environment, one dataclass for each page's context."""
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
+from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.requests import Request
@@ -20,11 +22,18 @@ from app.errors import (
     Unavailable,
 )
 from app.seats import Person
+from app.web import words
+from app.web.cookies import LONGEST_SECRET
 from app.web.edge import edge_of
 from app.web.return_paths import HOME, own_path, sign_in_path
 from app.web.static import static_path
 
 TEMPLATES = Path(__file__).parent / "templates"
+LAST_ACCOUNT = "account"
+THEME = "theme"
+THEMES = ("light", "dark")
+SAFE_METHODS = ("GET", "HEAD")
+LONGEST_ADDRESS = 4096
 
 
 class Page(Protocol):
@@ -41,7 +50,9 @@ class Site:
     form_token: str
     sandbox: bool
     sign_in_path: str
-    static: Callable[[str], str]
+    path: str
+    theme: str
+    avatar: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,26 +98,74 @@ def make_environment() -> Environment:
 
 
 ENVIRONMENT = make_environment()
+ENVIRONMENT.globals["static"] = static_path
+ENVIRONMENT.filters |= {
+    "rounded": words.rounded,
+    "exact": words.exact,
+    "quota_words": words.quota_words,
+    "quota_short": words.quota_short,
+    "day": words.day,
+    "utc": words.utc,
+    "when": words.when,
+    "counted": words.counted,
+    "percent": words.percent,
+}
+# What repeats, for every template: `ui.badge("New")`.
+ENVIRONMENT.globals["ui"] = ENVIRONMENT.get_template("macros.html").module
 
 
 def render(
-    request: Request, page: Page, *, status: int = 200, headers: dict[str, str] | None = None
+    request: Request,
+    page: Page,
+    *,
+    template: str | None = None,
+    status: int = 200,
+    toasts: Sequence[str] = (),
+    context: Mapping[str, Any] | None = None,
 ) -> HTMLResponse:
-    """Render a page inside the frame."""
-    html = ENVIRONMENT.get_template(page.template).render(page=page, site=_site(request))
-    return HTMLResponse(html, status_code=status, headers=headers)
+    """Render a page, or one part of it: a template that takes the same context."""
+    given = {
+        "page": page,
+        "site": _site(request),
+        "toasts": toasts,
+        "partial": template is not None,
+    }
+    html = ENVIRONMENT.get_template(template or page.template).render(given | dict(context or {}))
+    if template is not None and toasts:
+        html += ENVIRONMENT.get_template("toasts.html").render(toasts=toasts)
+    return HTMLResponse(html, status_code=status)
+
+
+def is_partial(request: Request) -> bool:
+    """Tell whether htmx asks for a part of a page; a whole one, of which it picks, is asked for as `full`."""
+    headers = request.headers
+    return headers.get("hx-request") == "true" and headers.get("hx-request-type") == "partial"
+
+
+def last_account(request: Request) -> str:
+    """The slug of the account that this browser showed last; empty where it is none."""
+    return _plain_cookie(request, LAST_ACCOUNT)
+
+
+def _plain_cookie(request: Request, name: str) -> str:
+    """Read a cookie that is no secret, under either of its names: an error page may know no settings."""
+    found = request.cookies.get(f"__Host-{name}") or request.cookies.get(name) or ""
+    return found if len(found) <= LONGEST_SECRET and found.isascii() else ""
 
 
 def _site(request: Request) -> Site:
     # What is known already: an error page must not ask a database that may be away.
     edge = edge_of(request)
     visit = edge.visit
+    theme = _plain_cookie(request, THEME)
     return Site(
         person=visit.person if visit else None,
         form_token=(visit.form_token or "") if visit else "",
         sandbox=edge.sandbox,
         sign_in_path=sign_in_path(here(request)),
-        static=static_path,
+        path=here(request),
+        theme=theme if theme in THEMES else "",
+        avatar=visit.avatar if visit else "",
     )
 
 
@@ -117,17 +176,14 @@ def here(request: Request) -> str:
 
 
 def error_page(
-    request: Request, refusal: Refusal, *, headers: dict[str, Any] | None = None
+    request: Request, refusal: Refusal, *, headers: Mapping[str, str] | None = None
 ) -> HTMLResponse:
-    """Show a refusal to a person, with the same status as any caller gets."""
+    """Show a refusal to a person, with the same status as any caller gets.
+
+    Where htmx asks for a part, what was shown stays, and the refusal is said in a toast.
+    """
     plan = next((plan for kind, plan in _NEXT if isinstance(refusal, kind)), None)
-    safe = request.method in ("GET", "HEAD")
-    path = HOME
-    if isinstance(refusal, SignInRefused | Unauthenticated):
-        path = sign_in_path(getattr(refusal, "return_path", here(request) if safe else HOME))
-    elif isinstance(refusal, RateLimited | Unavailable) and safe:
-        back = getattr(refusal, "return_path", None)
-        path = here(request) if back is None else sign_in_path(back)
+    path = _next_path(request, refusal)
     page = ErrorPage(
         status=refusal.status,
         heading=plan.heading if plan else _heading(refusal),
@@ -136,7 +192,32 @@ def error_page(
         next_path=path,
         request_id=edge_of(request).request_id,
     )
-    return render(request, page, status=refusal.status, headers=headers)
+    template, status, more = None, refusal.status, dict(headers or {})
+    if is_partial(request):
+        template = "refusal.html"
+    elif isinstance(refusal, Unauthenticated) and request.method in SAFE_METHODS:
+        status, more = HTTPStatus.SEE_OTHER, {**more, "Location": path}
+    response = render(request, page, template=template, status=status)
+    response.headers.update(more)
+    return response
+
+
+def _next_path(request: Request, refusal: Refusal) -> str:
+    safe = request.method in SAFE_METHODS
+    back = getattr(refusal, "return_path", here(request) if safe else HOME)
+    if is_partial(request):
+        back = current_path(request)
+    if isinstance(refusal, SignInRefused | Unauthenticated):
+        return sign_in_path(back)
+    if isinstance(refusal, RateLimited | Unavailable) and safe:
+        return sign_in_path(back) if hasattr(refusal, "return_path") else back
+    return HOME
+
+
+def current_path(request: Request) -> str:
+    """The address that the browser shows while htmx asks for something else, as htmx says."""
+    parts = urlsplit(request.headers.get("hx-current-url", "")[:LONGEST_ADDRESS])
+    return own_path(f"{parts.path}?{parts.query}" if parts.query else parts.path)
 
 
 def _heading(refusal: Refusal) -> str:

@@ -4,7 +4,7 @@ from starlette.routing import BaseRoute, Route
 
 from app.schema import build_schema
 from app.settings import Settings
-from app.web import avatars, graphql, health, home, invitations, sign_in, static
+from app.web import avatars, graphql, health, home, invitations, portal, sign_in, static
 from app.web.viewers import viewer_of
 
 INVITATION = "/invitations/{token}"
@@ -14,6 +14,7 @@ def routes(settings: Settings) -> list[BaseRoute]:
     """List what is served."""
     return [
         Route("/", home.home),
+        Route("/theme", home.set_theme, methods=["POST"]),
         Route("/sign-in", sign_in.start),
         Route("/sign-in/callback", sign_in.callback),
         Route("/sign-out", sign_in.sign_out, methods=["POST"]),
@@ -21,6 +22,7 @@ def routes(settings: Settings) -> list[BaseRoute]:
         Route(INVITATION, invitations.show),
         Route(INVITATION + "/accept", invitations.accept, methods=["POST"]),
         Route(INVITATION + "/decline", invitations.decline, methods=["POST"]),
+        *portal.routes(),
         *graphql.routes(build_schema(settings), settings, viewer_of),
         Route("/avatars/{user}/{tag}", avatars.avatar),
         Route("/health/live", health.live),

@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection
 from app.errors import Unauthenticated
 from app.models import AuditActorKind
 from app.resolvers import sessions
+from app.resolvers.users import UserRow
 from app.seats import Person, Viewer
 from app.web.cookies import SESSION, read_cookie
 from app.web.edge import bearer_of, edge_of
@@ -28,6 +29,14 @@ class Visit:
     def person(self) -> Person | None:
         """The signed-in user."""
         return self.viewer.user
+
+    @property
+    def avatar(self) -> str:
+        """Where the signed-in user's picture is served; empty for nobody, and for those who have none."""
+        me = self.person
+        if me is None or me.picture_url is None:
+            return ""
+        return UserRow.of(self.viewer.settings, me.id, me.name, me.email, me.picture_url).avatar_url
 
 
 async def viewer_of(request: HTTPConnection) -> Viewer:
@@ -73,7 +82,8 @@ async def _read_session(request: HTTPConnection, shared: Services, visit: Visit)
     viewer.session_id = found.session_id
     viewer.signed_in_at = found.signed_in_at
     visit.form_token = found.form_token
-    if found.touch_due:
+    # A page that looks for new figures by itself is no sign of its reader.
+    if found.touch_due and request.headers.get("x-live") is None:
         session_id = found.session_id
         system = Viewer(shared.database, shared.settings, kind=AuditActorKind.SYSTEM)
         edge_of(request).after_answer.append(lambda: sessions.touch_session(system, session_id))

@@ -17,6 +17,7 @@ from pydantic import SecretStr
 
 from app.main import create_app
 from app.settings import Settings
+from tests.scene import Scene
 
 SECRET = SecretStr("a secret key for tests, and for tests alone")
 BASE = "http://127.0.0.1:8000"
@@ -196,3 +197,29 @@ async def edge(sqlite_template: Path, tmp_path: Path) -> AsyncIterator[Edge]:
             return await opened.enter_async_context(one)
 
         yield client
+
+
+@pytest.fixture
+async def tab(settings: Settings, scene: Scene) -> AsyncIterator[Callable[..., Any]]:
+    """Give what opens a tab, for a person of the scene by name, or for nobody."""
+    from contextlib import AsyncExitStack  # noqa: PLC0415
+
+    from tests.web.portal import Tab  # noqa: PLC0415
+
+    app = create_app(settings)
+    async with AsyncExitStack() as opened:
+        await opened.enter_async_context(app.router.lifespan_context(app))
+
+        async def open_tab(name: str = "", **given: Any) -> Tab:
+            transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
+            client = httpx2.AsyncClient(
+                transport=transport,
+                base_url=settings.base_url,
+                headers={"Accept": "text/html"},
+                follow_redirects=True,
+            )
+            if name:
+                client.cookies.set("session", await scene.secret(name, **given))
+            return Tab(await opened.enter_async_context(client), app)
+
+        yield open_tab

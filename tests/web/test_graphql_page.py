@@ -1,8 +1,6 @@
-"""GraphiQL: in a real browser, under our policy, from our own files; and those files are what was vendored."""
+"""GraphiQL: in a real browser, under our policy, from our own files."""
 
 import asyncio
-import hashlib
-import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,10 +22,9 @@ from app.web import graphql
 from app.web.guards import SameSite
 from app.web.headers import SecurityHeaders
 from app.web.requests import Requests
-from app.web.static import FOLDER, static_file
+from app.web.static import static_file
 from tests.scene import Scene
 
-VENDORED = FOLDER / "graphiql"
 CHROMIUM = "/usr/bin/chromium"
 
 
@@ -164,12 +161,3 @@ async def test_another_sites_page_cannot_ask_with_the_cookie(
         assert await scene.snapshot() == before
         own = {"sec-fetch-site": "same-origin"}
         assert (await client.post("/graphql", json=change, headers=own)).status_code == 200
-
-
-def test_the_vendored_files_are_those_of_the_manifest() -> None:
-    manifest = json.loads((VENDORED / "manifest.json").read_text())
-    assert len(manifest) == 7
-    for one in manifest:
-        content = (VENDORED / one["file"]).read_bytes()
-        assert hashlib.sha256(content).hexdigest() == one["sha256"], one["file"]
-        assert one["licence"] == "MIT"

@@ -63,7 +63,8 @@ async def test_a_link_leads_through_the_issuer_and_back(visitor: Visitor, portal
     await page.goto(portal.base_url)
     await page.get_by_role("main").get_by_role("link", name="Sign in").click()
     await sign_in(visitor, portal, "ann@example.com")
-    await page.wait_for_url(f"{portal.base_url}/")
+    await page.wait_for_url(f"{portal.base_url}/a/*")
+    await page.get_by_label("theme and sign-out").click()
     await page.get_by_text("ann@example.com").wait_for()
     (session,) = [
         one for one in await page.context.cookies(portal.base_url) if one["name"] == "session"
@@ -80,7 +81,7 @@ async def test_a_form_leads_through_the_issuer_and_back(
     page = visitor.page
     await page.goto(f"{portal.base_url}/sign-in")
     await sign_in(visitor, portal, "somebody@example.com")
-    await page.wait_for_url(f"{portal.base_url}/")
+    await page.wait_for_url(f"{portal.base_url}/a/*")
     await page.goto(portal.base_url + path)
     await page.get_by_role("button", name="Sign in as someone else").click()
     await sign_in(visitor, portal, "new@example.com")
@@ -98,7 +99,7 @@ async def test_without_the_issuer_in_the_policy_the_browser_would_stop_there(
     page = visitor.page
     await page.goto(f"{portal.base_url}/sign-in")
     await sign_in(visitor, portal, "somebody@example.com")
-    await page.wait_for_url(f"{portal.base_url}/")
+    await page.wait_for_url(f"{portal.base_url}/a/*")
 
     async def forgetful(route: object) -> None:
         answer = await route.fetch()

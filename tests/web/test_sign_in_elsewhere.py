@@ -62,9 +62,11 @@ async def people(database: Database) -> int:
 async def test_a_sign_in_on_another_origin_arrives(
     ann: Browser, issuer: StrangeIssuer, database: Database
 ) -> None:
-    arrived = come_back(ann, leave(ann, issuer, "/sign-in?return_to=/%3Fx%3D1"), iss=issuer.url)
+    arrived = come_back(
+        ann, leave(ann, issuer, "/sign-in?return_to=/organizations/new%3Fx%3D1"), iss=issuer.url
+    )
     assert arrived.status_code == 200
-    assert str(arrived.url).endswith("/?x=1")
+    assert str(arrived.url).endswith("/organizations/new?x=1")
     assert "ann@example.com" in arrived.text
     assert await people(database) == 1
 

@@ -1,0 +1,156 @@
+// What plain pages cannot do: menus that close, dialogs, live figures, copying. Everything works without it, by links and forms.
+"use strict";
+(() => {
+  const LIVE_MS = 4000, TOAST_MS = 7000, TYPING = "input, textarea, select";
+  const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+  const dialog = () => document.getElementById("dialog");
+  const toasts = () => document.getElementById("toasts");
+
+  // Menus: one at a time; Escape, a click beside and leaving by Tab close them; arrows move within.
+  const closeMenus = (but) => all("details[data-menu][open]").forEach((menu) => menu !== but && (menu.open = false));
+  document.addEventListener("toggle", (event) => {
+    const menu = event.target;
+    if (!menu.matches?.("details[data-menu]") || !menu.open) return;
+    closeMenus(menu);
+    menu.querySelector("[data-filter]")?.focus();
+  }, true);
+  document.addEventListener("focusin", (event) => closeMenus(event.target.closest("details[data-menu]")));
+  document.addEventListener("pointerdown", (event) => closeMenus(event.target.closest("details[data-menu]")));
+  document.addEventListener("keydown", (event) => {
+    const menu = event.target.closest?.("details[data-menu][open]");
+    if (menu && event.key === "Escape") {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    } else if (menu && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
+      const stops = all("summary, a[href], button, input:not([type=hidden])", menu).filter((one) => one.checkVisibility());
+      const next = stops.indexOf(document.activeElement) + (event.key === "ArrowDown" ? 1 : -1);
+      stops[(next + stops.length) % stops.length].focus();
+      event.preventDefault();
+    } else if (event.key === "/" && !event.ctrlKey && !event.metaKey && !event.target.matches(TYPING)) {
+      const search = document.querySelector("[data-search]");
+      if (search) { search.focus(); event.preventDefault(); }
+    } else if (event.key === "Escape" && event.target.closest("[data-editing]")) {
+      event.target.closest("[data-editing]").querySelector("[data-restore]")?.click();
+    }
+  });
+  document.addEventListener("input", (event) => {
+    const list = event.target.dataset?.filter && document.querySelector(event.target.dataset.filter);
+    const words = event.target.value.trim().toLowerCase();
+    if (list) for (const one of list.children) one.hidden = !one.textContent.toLowerCase().includes(words);
+  });
+
+  // The dialog: filled by htmx, then opened; a link that closes it leads to a page without script.
+  const fits = (element) => element === dialog() && element.childElementCount > 0;
+  document.addEventListener("htmx:after:settle", (event) => {
+    const box = dialog();
+    if (fits(event.target) && !box.open) {
+      closeMenus();
+      box.showModal();
+    }
+    if (event.target.id === "main" && box.open) box.close();
+    if (event.target.id === "toasts") greet();
+  });
+  document.addEventListener("click", (event) => {
+    const target = event.target.closest?.("[data-close], [data-dismiss], [data-copy], [data-theme-choice]");
+    if (!target) {
+      if (event.target === dialog()) dialog().close();
+      return;
+    }
+    const { dataset } = target;
+    if ("close" in dataset && dialog().open) { event.preventDefault(); dialog().close(); }
+    if ("dismiss" in dataset) target.closest(".toast").remove();
+    if ("copy" in dataset) copy(target);
+    if ("themeChoice" in dataset) choose(target);
+  });
+  document.addEventListener("close", (event) => { if (event.target === dialog()) dialog().replaceChildren(); }, true);
+
+  const choose = (button) => {
+    const root = document.documentElement;
+    if (button.value) root.dataset.theme = button.value; else delete root.dataset.theme;
+    for (const one of button.parentElement.querySelectorAll("button")) one.setAttribute("aria-pressed", one === button);
+  };
+
+  const copy = async (button) => {
+    const text = button.dataset.copy;
+    const shown = button.previousElementSibling;
+    try {
+      await navigator.clipboard.writeText(text);
+      say("Copied.");
+    } catch {
+      const range = document.createRange();
+      range.selectNodeContents(shown);
+      getSelection().removeAllRanges();
+      getSelection().addRange(range);
+      say("Selected: copy it with your keyboard.");
+    }
+  };
+
+  // Toasts: what went well goes by itself, what failed stays; over an open dialog they stand in it.
+  const say = (sentence) => {
+    const toast = document.createElement("p");
+    toast.className = "toast";
+    toast.textContent = sentence;
+    toasts().append(toast);
+    greet();
+  };
+  const greet = () => {
+    const box = dialog();
+    for (const toast of all(".toast", toasts())) {
+      if (box.open && toast.matches(".bad")) box.prepend(toast);
+      if (toast.dataset.seen || toast.matches(".bad")) continue;
+      toast.dataset.seen = "1";
+      const leave = () => toast.matches(":hover, :focus-within") ? setTimeout(leave, 1000) : toast.remove();
+      setTimeout(leave, TOAST_MS);
+    }
+  };
+  const warn = (id) => {
+    if (!toasts().querySelector(`[data-warns="${id}"]`)) {
+      const toast = document.getElementById(id).content.firstElementChild.cloneNode(true);
+      toast.dataset.warns = id;
+      toasts().append(toast);
+      greet();
+    }
+  };
+  const calm = (id) => document.querySelector(`[data-warns="${id}"]`)?.remove();
+
+  // Live parts: asked for anew every few seconds while the page is seen and nobody is in the middle of something in them.
+  const tags = new WeakMap();
+  let signedOut = false;
+  const busy = (part) => part.querySelector("[data-editing], details[open]") || part.contains(document.activeElement?.closest("form"));
+  const look = () => {
+    if (document.hidden || signedOut || dialog().open) return;
+    for (const part of all("[data-live]")) if (!busy(part)) htmx.trigger(part, "live");
+  };
+  setInterval(look, LIVE_MS);
+  document.addEventListener("visibilitychange", look);
+  const isLive = (ctx) => ctx.sourceEvent?.type === "live";
+  document.addEventListener("htmx:config:request", ({ detail: { ctx } }) => {
+    if (!isLive(ctx)) return;
+    ctx.request.headers["X-Live"] = "1";
+    const known = tags.get(ctx.sourceElement);
+    if (known && known[0] === ctx.request.action) ctx.request.headers["If-None-Match"] = known[1];
+  });
+  document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
+    calm("offline");
+    calm("broken");
+    if (!isLive(ctx)) return;
+    const { status, headers } = ctx.response;
+    signedOut = status === 401;
+    if (headers.get("etag")) tags.set(ctx.sourceElement, [ctx.request.action, headers.get("etag")]);
+    // Meanwhile somebody may have begun something here: what has come is not shown then.
+    if (status === 200 && busy(ctx.sourceElement)) { tags.delete(ctx.sourceElement); ctx.swap = "none"; }
+  });
+
+  // Waiting and failing.
+  let waiting = 0;
+  const wait = (by) => {
+    waiting = Math.max(0, waiting + by);
+    document.body.classList.toggle("waiting", waiting > 0);
+  };
+  document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => { if (!isLive(ctx)) wait(1); });
+  document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => { if (!isLive(ctx)) wait(-1); });
+  document.addEventListener("htmx:error", ({ detail: { ctx } }) => {
+    if (ctx) warn(isLive(ctx) || ctx.request.method === "GET" ? "offline" : "broken");
+  });
+  greet();
+})();
