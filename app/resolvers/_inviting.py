@@ -26,6 +26,8 @@ class InviteOutcome:
     email: str
     invitation_id: UUID | None = None
     code: str | None = None
+    again: bool = False
+    """An invitation to this address waited already; the new one takes its place."""
 
 
 async def may_send(actor: Actor, account_id: UUID, letters: int) -> None:
@@ -66,7 +68,7 @@ async def send_to_each(
                 done[key] = InviteOutcome(address, code=AlreadyMember.code)
             elif key in waiting:
                 invitation = _replace(actor, waiting[key], address, quota)
-                done[key] = InviteOutcome(address, invitation.id)
+                done[key] = InviteOutcome(address, invitation.id, again=True)
             elif min(room, seats) <= 0:
                 done[key] = InviteOutcome(address, code=CapReached.code)
             else:

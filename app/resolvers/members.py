@@ -13,7 +13,7 @@ from app.ledger.wallets import lock_wallet
 from app.models import Account, Member, User
 from app.pages import Page
 from app.permissions import Permission, Role
-from app.resolvers._endings import end_membership, end_rights_of_rank
+from app.resolvers._endings import Endings, end_membership, end_rights_of_rank, endings_of
 from app.resolvers._member_rows import (
     MemberOrder,
     MemberQuery,
@@ -25,7 +25,7 @@ from app.resolvers._member_rows import (
     present,
 )
 
-__all__ = ["MemberOrder", "MemberQuery", "MemberRow"]
+__all__ = ["Endings", "MemberOrder", "MemberQuery", "MemberRow"]
 
 
 @reads(Permission.VIEW_MEMBERS, on=Account)
@@ -91,6 +91,12 @@ async def known_member(viewer: Viewer, seats: Mapping[UUID, Seat]) -> dict[UUID,
         if row.id == seat.member_id or Permission.VIEW_MEMBERS in seat.permissions:
             shown[row.id] = member_row(viewer, seat, row)
     return shown
+
+
+@reads(Permission.VIEW_MEMBERS, on=Member)
+async def endings(viewer: Viewer, seats: Mapping[UUID, Seat]) -> dict[UUID, Endings]:
+    """Count what would end with a membership: live keys of both kinds, and waiting invitations."""
+    return await endings_of(viewer, seats)
 
 
 def _at(seats: Mapping[UUID, Seat]) -> datetime:

@@ -29,6 +29,8 @@ class UserRow:
     email: str | None
     picture: Callable[[], str] = field(compare=False, repr=False)
     """Signs the picture's address, which most lists never ask for."""
+    has_picture: bool = field(default=False, compare=False, repr=False)
+    """The identity provider shows one; else there are initials."""
 
     @property
     def avatar_url(self) -> str:
@@ -45,7 +47,8 @@ class UserRow:
         picture_url: str | None,
     ) -> Self:
         """Show a person as far as the caller says."""
-        return cls(user_id, name, email, partial(avatar_url, settings, user_id, picture_url))
+        picture = partial(avatar_url, settings, user_id, picture_url)
+        return cls(user_id, name, email, picture, picture_url is not None)
 
 
 @signed_in

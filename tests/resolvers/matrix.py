@@ -63,6 +63,7 @@ ROWS = [
     Row("members.member", "see a Member", _on(members.member, "member2"), "ok ok 404 404 401"),
     Row("members.member", "see an Admin", _on(members.member, "admin2"), "ok ok 404 404 401"),
     Row("members.member", "see the Owner", _on(members.member, "owner"), "ok ok ok 404 401"),
+    Row("members.endings", "of a Member", _on(members.endings, "member2"), "ok ok 403 404 401"),
     Row("members.member", "see oneself", _own(members.member), "ok ok ok 404 401"),
     Row(
         "invitations.invite_members",

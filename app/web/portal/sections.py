@@ -32,5 +32,14 @@ class Section:
 # Each page adds its line when it is there.
 SECTIONS: tuple[Section, ...] = (
     Section("dashboard", "Dashboard", "house", "", Permission.VIEW_OWN_USAGE),
+    Section(
+        "members",
+        "Members",
+        "users",
+        "management/members",
+        Permission.VIEW_MEMBERS,
+        "Management",
+        shared_only=True,
+    ),
 )
 BY_KEY = {one.key: one for one in SECTIONS}

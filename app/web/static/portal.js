@@ -141,6 +141,18 @@
     if (status === 200 && busy(ctx.sourceElement)) { tags.delete(ctx.sourceElement); ctx.swap = "none"; }
   });
 
+  // What was edited in place gives the focus back to where it came from; a field that opens has its text selected.
+  let back = "";
+  document.addEventListener("htmx:before:swap", ({ detail: { ctx } }) => {
+    const form = document.activeElement?.closest("[data-return]");
+    back = form && ctx.response?.status < 400 && ctx.sourceElement?.closest("[data-return]") === form ? form.dataset.return : "";
+  });
+  document.addEventListener("htmx:after:swap", () => {
+    if (back) document.querySelector(back)?.focus();
+    back = "";
+    if (document.activeElement?.matches("[data-select]")) document.activeElement.select();
+  });
+
   // Waiting and failing.
   let waiting = 0;
   const wait = (by) => {
