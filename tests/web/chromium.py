@@ -38,13 +38,17 @@ class Visitor:
             self.complaints.append(message.text)
 
 
+def chromium_path() -> str | None:
+    """Find the system's Chromium; None for the one that Playwright has installed for itself."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next((path for name in names if (path := shutil.which(name))), None)
+
+
 @asynccontextmanager
 async def chromium(**given: object) -> AsyncIterator[Visitor]:
     """Open a page in a browser of its own; what is given goes to its context."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert path, "put a chromium on PATH: these tests need a real browser"
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        browser = await playwright.chromium.launch(executable_path=chromium_path(), args=ARGUMENTS)
         try:
             context = await browser.new_context(**given)
             await context.add_init_script(WATCH)

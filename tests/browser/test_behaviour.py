@@ -1,0 +1,139 @@
+"""What script adds: the keyboard alone, search as one types, figures that follow, connections that break."""
+
+import re
+from collections.abc import Callable
+from uuid import UUID
+
+import pytest
+from playwright.sync_api import expect
+
+from app.resolvers import members
+from tests.browser.conftest import Backstage, Window
+
+Open = Callable[..., Window]
+MEMBERS = "/a/keyboard/management/members"
+
+
+@pytest.fixture(scope="module")
+def place(backstage: Backstage) -> UUID:
+    """Found an organization of kim's whose member is lou."""
+    scene = backstage.scene
+
+    async def found() -> UUID:
+        account = await scene.organization(await scene.person("kim"), "Keyboard")
+        await scene.join(account, await scene.person("lou"))
+        return account
+
+    return backstage.run(found())
+
+
+@pytest.mark.usefixtures("place")
+def test_the_keyboard_alone_is_enough(window: Open) -> None:
+    one = window("kim")
+    one.expected.append("422")
+    page = one.go(MEMBERS)
+    keys = page.keyboard
+    keys.press("Tab")
+    expect(page.get_by_text("Skip to the content")).to_be_focused()
+    for _ in range(2):
+        keys.press("Tab")
+    keys.press("Enter")
+    keys.press("ArrowDown")
+    keys.press("ArrowDown")
+    expect(page.locator("#accounts").get_by_role("link", name="Keyboard")).to_be_focused()
+    keys.press("Escape")
+    expect(page.get_by_label("Switch account")).to_be_focused()
+    expect(page.locator("#accounts")).to_be_hidden()
+    keys.press("/")
+    expect(page.get_by_label("Search members")).to_be_focused()
+    edit = page.get_by_label("Edit the quota of Lou")
+    edit.focus()
+    keys.press("Enter")
+    field = page.get_by_label("Monthly quota of Lou")
+    expect(field).to_be_focused()
+    keys.type("-5")
+    keys.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("A quota is positive")
+    expect(field).to_be_focused()
+    keys.press("Escape")
+    expect(edit).to_be_focused()
+    expect(page.get_by_role("row", name=re.compile("Lou"))).to_contain_text("no limit")
+    keys.press("Tab")
+    keys.press("Enter")
+    keys.press("ArrowDown")
+    keys.press("Enter")
+    expect(page.get_by_role("dialog", name="Make Lou an Admin")).to_be_visible()
+    keys.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(page).to_have_url(re.compile("members$"))
+
+
+@pytest.mark.usefixtures("place")
+def test_the_list_follows_the_search_as_one_types(window: Open) -> None:
+    page = window("kim").go(MEMBERS)
+    rows = page.locator("tbody tr")
+    expect(rows).to_have_count(2)
+    search = page.get_by_label("Search members")
+    search.press_sequentially("lou@")
+    expect(rows).to_have_count(1)
+    expect(page).to_have_url(re.compile(r"search=lou(%40|@)"))
+    expect(search).to_be_focused()
+    expect(search).to_have_value("lou@")
+    page.get_by_role("link", name="Joined").click()
+    expect(page.get_by_role("columnheader", name="Joined")).to_have_attribute(
+        "aria-sort", "descending"
+    )
+    expect(page).to_have_url(re.compile(r"search=lou.*sort=-joined"))
+    page.get_by_label("Owner", exact=True).check()
+    expect(page.get_by_text("Nobody found")).to_be_visible()
+    page.reload()
+    expect(page.get_by_text("Nobody found")).to_be_visible()
+
+
+def test_figures_follow_and_cost_nothing_while_nothing_changes(
+    window: Open, place: UUID, backstage: Backstage
+) -> None:
+    one = window("kim")
+    scene = backstage.scene
+
+    async def use() -> None:
+        lou = await scene.member_id(place, await scene.person("lou"))
+        await members.set_member_quota(await scene.owner(place), lou, 10_000_000)
+
+    page = one.go(MEMBERS)
+    with page.expect_response(lambda answer: answer.status == 304 and "members" in answer.url):
+        pass
+    page.get_by_label("Search members").fill("lou")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    backstage.run(use())
+    row = page.get_by_role("row", name=re.compile("Lou"))
+    expect(row).to_contain_text("of 10", timeout=6000)
+    expect(page.get_by_label("Search members")).to_be_focused()
+
+
+@pytest.mark.usefixtures("place")
+def test_a_lost_connection_is_said_once_and_taken_back(window: Open) -> None:
+    one = window("kim")
+    one.expected += ["ERR_INTERNET_DISCONNECTED", "Failed to fetch"]
+    page = one.go(MEMBERS)
+    one.context.set_offline(True)
+    page.get_by_label("Edit the quota of Lou").click()
+    notice = page.get_by_text("There is no connection.")
+    expect(notice).to_be_visible()
+    expect(page.get_by_role("row", name=re.compile("Lou"))).to_be_visible()
+    one.context.set_offline(False)
+    page.get_by_label("Edit the quota of Lou").click()
+    expect(page.get_by_label("Monthly quota of Lou")).to_be_focused()
+    expect(notice).to_have_count(0)
+
+
+@pytest.mark.usefixtures("place")
+def test_the_theme_changes_at_once_and_stays(window: Open) -> None:
+    page = window("kim", color_scheme="light").go("/a/keyboard")
+    page.get_by_label("theme and sign-out").click()
+    with page.expect_response("**/theme"):
+        page.get_by_role("button", name="Dark").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    expect(page.get_by_role("button", name="Dark")).to_have_attribute("aria-pressed", "true")
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
