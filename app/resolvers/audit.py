@@ -1,6 +1,6 @@
 """The audit log: who did what, on whom, before and after, when."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,7 @@ from app.database import AnySelect
 from app.models import Account, AuditActorKind, AuditEvent
 from app.pages import Cursors, Page, check_first, page_of
 from app.permissions import Permission
+from app.resolvers._audit_choices import AuditChoices, choices_of
 from app.resolvers._lists import after_key, moment_key, plain_key, rows_of_each
 
 
@@ -121,6 +122,14 @@ async def count_audit_events(
     )
     rows = await viewer.database.rows(_matching(statement, which))
     return dict.fromkeys(seats, 0) | dict(rows)
+
+
+@reads(Permission.VIEW_AUDIT_LOG, on=Account)
+async def audit_choices(
+    viewer: Viewer, seats: Mapping[UUID, Seat], ids: Sequence[UUID] = ()
+) -> dict[UUID, AuditChoices]:
+    """Tell what may be filtered by, and name some ids. Raises `NotFound` for one that no event here names."""
+    return {one: await choices_of(viewer, seat, ids) for one, seat in seats.items()}
 
 
 @reads(Permission.VIEW_AUDIT_LOG, on=AuditEvent)

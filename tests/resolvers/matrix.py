@@ -12,6 +12,7 @@ from app.resolvers import accounts, audit, invitations, members, organizations
 from app.seats import Viewer
 from tests.resolvers.matrix_keys import KEY_ROWS
 from tests.resolvers.matrix_money import MONEY_ROWS
+from tests.resolvers.matrix_pages import PAGE_ROWS
 from tests.resolvers.matrix_usage import USAGE_ROWS
 from tests.resolvers.world import Act, Row, World
 
@@ -216,4 +217,5 @@ ROWS = [
     *KEY_ROWS,
     *MONEY_ROWS,
     *USAGE_ROWS,
+    *PAGE_ROWS,
 ]

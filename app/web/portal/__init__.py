@@ -2,7 +2,16 @@
 
 from starlette.routing import BaseRoute, Route
 
-from app.web.portal import creating, dashboard, inviting, left, member_changes, members
+from app.web.portal import (
+    audit_log,
+    creating,
+    dashboard,
+    inviting,
+    left,
+    member_changes,
+    members,
+    usage_records,
+)
 from app.web.portal.frame import page_route
 
 
@@ -12,6 +21,9 @@ def routes() -> list[BaseRoute]:
         Route("/organizations/new", creating.show),
         Route("/organizations", creating.create, methods=["POST"]),
         page_route("", dashboard.show),
+        page_route("/usage", usage_records.show),
+        page_route("/usage/{record}", usage_records.record),
+        page_route("/management/audit", audit_log.show),
         page_route("/left", left.show),
         *_member_routes(),
     ]

@@ -32,6 +32,7 @@ class Section:
 # Each page adds its line when it is there.
 SECTIONS: tuple[Section, ...] = (
     Section("dashboard", "Dashboard", "house", "", Permission.VIEW_OWN_USAGE),
+    Section("usage", "Usage", "list", "usage", Permission.VIEW_OWN_USAGE),
     Section(
         "members",
         "Members",
@@ -40,6 +41,14 @@ SECTIONS: tuple[Section, ...] = (
         Permission.VIEW_MEMBERS,
         "Management",
         shared_only=True,
+    ),
+    Section(
+        "audit",
+        "Audit log",
+        "history",
+        "management/audit",
+        Permission.VIEW_AUDIT_LOG,
+        "Management",
     ),
 )
 BY_KEY = {one.key: one for one in SECTIONS}
