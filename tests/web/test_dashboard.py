@@ -6,7 +6,7 @@ from html import unescape
 
 import pytest
 
-from app.resolvers import members
+from app.resolvers import members, operations
 from app.web.words import rounded
 from tests.scene import Scene
 from tests.usage_rows import Made, book
@@ -77,6 +77,26 @@ async def test_what_is_left_of_ones_quota_stands_first(
     assert "your calls are refused" in (await bob.get(PATH)).text
     personal = (await bob.get((await bob.get("/")).url.path)).text
     assert "Left of your quota" in personal, "the last used account comes first"
+
+
+async def test_credits_that_run_low_are_said_to_those_who_see_the_balance(
+    world: UsageWorld, scene: Scene, tab: Open
+) -> None:
+    ann, bob = await tab("ann"), await tab("bob")
+    path = f"{PATH}?range=90d"
+    assert "There are no credits left" in (await ann.get(path)).text
+    await operations.grant(scene.signed_out(), "acme", 1_000_000, "a start")
+    low = (await ann.get(path)).text
+    assert "Credits run low. At the pace of this range 1.00 credits last until" in low
+    for page in (
+        await bob.get(path),
+        await ann.get(f"{path}&model=a"),
+        await ann.get(f"{path}&whose=mine"),
+    ):
+        assert "Credits run low" not in page.text
+    await operations.grant(scene.signed_out(), "acme", 10**17, "a lot")
+    assert "Credits run low" not in (await ann.get(path)).text
+    assert world.calls
 
 
 async def test_the_chart_adds_up_whatever_it_is_split_by(world: UsageWorld, tab: Open) -> None:

@@ -41,6 +41,7 @@ DIMENSIONS = {name: one for one, name in PARAMETER.items()}
 SERIES, BESIDE, ALL_BESIDE = 6, 6, 100
 NOT_MODIFIED = 304
 LOW_DAYS = 14
+SECONDS_A_DAY = 86_400
 PACE_FROM = timedelta(days=3)
 
 
@@ -299,10 +300,11 @@ async def _alert(room: Room, asked: Asked, overview: UsageOverview) -> str:
         return ""
     balance = await balances.balance(room.viewer, room.seat.account_id)
     available = balance.available or 0
-    left = elapsed * available // overview.totals.cost_micro
     if available == 0:
         return "There are no credits left: calls that cost something are refused until there are."
-    if left > timedelta(days=LOW_DAYS):
+    # In whole seconds: a span of time times a sum of credits is more than a span of time can hold.
+    seconds = elapsed // timedelta(seconds=1) * available // overview.totals.cost_micro
+    if seconds > LOW_DAYS * SECONDS_A_DAY:
         return ""
-    day = now + left
+    day = now + timedelta(seconds=seconds)
     return f"Credits run low. At the pace of this range {rounded(available)} credits last until {day.day} {day:%B}."
