@@ -27,6 +27,7 @@ async def test_an_address_that_asks_too_often_is_refused_with_a_time(edge: Edge)
     assert page.status_code == 429
     assert "Try again" in page.text
     assert (await client.get("/health/live")).status_code == 200
+    assert (await client.get("/sandbox/stripe/v1/events")).status_code == 401, "as Stripe says it"
 
 
 async def test_another_address_is_not_refused() -> None:
