@@ -6,16 +6,16 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, func, or_, select
 from sqlmodel import col
 
 from app.access import Seat, Viewer
-from app.database import AnySelect, this_month
-from app.models import User
+from app.database import AnySelect, now, this_month
+from app.models import Member, User
 from app.models.keys import ApiKey, ManagementKey
 from app.models.metering import MonthCounter
 from app.pages import Cursors, Page, check_first, page_of
-from app.permissions import Permission
+from app.permissions import Permission, Role
 from app.resolvers._lists import after_key, moment_key, plain_key, rows_of_each
 from app.resolvers.users import UserRow
 
@@ -39,6 +39,7 @@ class ApiKeyRow:
     monthly_limit: int
     last_used_at: datetime | None
     monthly_usage: int
+    owner_role: Role
     owner: UserRow
 
 
@@ -90,10 +91,12 @@ def api_keys_in_full() -> AnySelect:
         col(ApiKey.monthly_limit),
         last_used.label("last_used_at"),
         used.label("monthly_usage"),
+        col(Member.role),
     )
     return (
         select(*shown, *_PERSON)
         .join_from(ApiKey, User, col(User.id) == col(ApiKey.user_id))
+        .join(Member, col(Member.id) == col(ApiKey.member_id))
         .outerjoin(counter, this)
     )
 
@@ -141,10 +144,21 @@ MANAGEMENT_KEYS = KeyList(
 )
 
 
+def _is_live(table: type[ApiKey | ManagementKey]) -> Any:
+    ends = col(table.expires_at)
+    return and_(col(table.revoked_at).is_(None), or_(ends.is_(None), ends > now()))
+
+
 async def page_of_each(
-    viewer: Viewer, seats: Mapping[UUID, Seat], which: KeyList[R], first: int, after: str | None
+    viewer: Viewer,
+    seats: Mapping[UUID, Seat],
+    which: KeyList[R],
+    first: int,
+    after: str | None,
+    *,
+    live: bool = False,
 ) -> dict[UUID, Page[R]]:
-    """Read one page of each account's keys, ended ones too, newest first, all by one statement."""
+    """Read one page of each account's keys, ended ones too unless `live`, newest first, all by one statement."""
     check_first(first, viewer.settings)
     key = (col(which.table.created_at), col(which.table.id))
     cursors = {one: Cursors(viewer.settings, (which.name, one.hex)) for one in seats}
@@ -155,6 +169,8 @@ async def page_of_each(
         if which.own:
             own = col(which.table.member_id) == seats[account_id].member_id
             statement = statement.where(own)
+        if live:
+            statement = statement.where(_is_live(which.table))
         key_after = last[account_id]
         if key_after is not None:
             statement = statement.where(after_key(key, key_after, descending=True))
@@ -172,7 +188,7 @@ def _key(row: ApiKeyRow | ManagementKeyRow) -> list[Any]:
 
 
 async def count_of_each(
-    viewer: Viewer, seats: Mapping[UUID, Seat], which: KeyList[R]
+    viewer: Viewer, seats: Mapping[UUID, Seat], which: KeyList[R], *, live: bool = False
 ) -> dict[UUID, int]:
     """Count the keys of each account that `page_of_each` goes through."""
     account_id = col(which.table.account_id)
@@ -180,4 +196,6 @@ async def count_of_each(
     if which.own:
         own = [seat.member_id for seat in seats.values()]
         statement = statement.where(col(which.table.member_id).in_(own))
+    if live:
+        statement = statement.where(_is_live(which.table))
     return dict.fromkeys(seats, 0) | dict(await viewer.database.rows(statement))

@@ -178,15 +178,17 @@ async def list_api_keys(
     seats: Mapping[UUID, Seat],
     *,
     all: bool = False,  # noqa: A002 - the contract's word
+    live: bool = False,
     first: int = 50,
     after: str | None = None,
 ) -> Mapping[UUID, Page[ApiKeyRow] | Refusal]:
-    """List one's own keys, ended ones too, newest first; all members' by `all`, which takes MANAGE_ALL_KEYS.
+    """List one's own keys, newest first; all members' by `all`, which takes MANAGE_ALL_KEYS; ended ones too unless `live`.
 
     Raises `Forbidden`, `Invalid`, `BadRequest`.
     """
     seen = _seen(seats, all=all)
-    pages = await page_of_each(viewer, seen, ALL_API_KEYS if all else OWN_API_KEYS, first, after)
+    which = ALL_API_KEYS if all else OWN_API_KEYS
+    pages = await page_of_each(viewer, seen, which, first, after, live=live)
     return {one: pages[one] if one in seen else Forbidden() for one in seats}
 
 
@@ -196,10 +198,11 @@ async def count_api_keys(
     seats: Mapping[UUID, Seat],
     *,
     all: bool = False,  # noqa: A002 - the contract's word
+    live: bool = False,
 ) -> Mapping[UUID, int | Refusal]:
     """Count the keys that `list_api_keys` goes through. Raises `Forbidden`."""
     seen = _seen(seats, all=all)
-    counts = await count_of_each(viewer, seen, ALL_API_KEYS if all else OWN_API_KEYS)
+    counts = await count_of_each(viewer, seen, ALL_API_KEYS if all else OWN_API_KEYS, live=live)
     return {one: counts[one] if one in seen else Forbidden() for one in seats}
 
 

@@ -136,16 +136,23 @@ async def revoke_management_key(actor: Actor, key: ManagementKey) -> UUID:
 
 @reads(Permission.MANAGE_MANAGEMENT_KEYS, on=Account)
 async def list_management_keys(
-    viewer: Viewer, seats: Mapping[UUID, Seat], first: int = 50, after: str | None = None
+    viewer: Viewer,
+    seats: Mapping[UUID, Seat],
+    *,
+    live: bool = False,
+    first: int = 50,
+    after: str | None = None,
 ) -> dict[UUID, Page[ManagementKeyRow]]:
-    """List the organization's keys, ended ones too, newest first. Raises `Invalid`, `BadRequest`."""
-    return await page_of_each(viewer, seats, MANAGEMENT_KEYS, first, after)
+    """List the organization's keys, newest first, ended ones too unless `live`. Raises `Invalid`, `BadRequest`."""
+    return await page_of_each(viewer, seats, MANAGEMENT_KEYS, first, after, live=live)
 
 
 @reads(Permission.MANAGE_MANAGEMENT_KEYS, on=Account)
-async def count_management_keys(viewer: Viewer, seats: Mapping[UUID, Seat]) -> dict[UUID, int]:
+async def count_management_keys(
+    viewer: Viewer, seats: Mapping[UUID, Seat], *, live: bool = False
+) -> dict[UUID, int]:
     """Count the keys that `list_management_keys` goes through."""
-    return await count_of_each(viewer, seats, MANAGEMENT_KEYS)
+    return await count_of_each(viewer, seats, MANAGEMENT_KEYS, live=live)
 
 
 @reads(Permission.MANAGE_MANAGEMENT_KEYS, on=ManagementKey)

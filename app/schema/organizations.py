@@ -81,7 +81,7 @@ class Organization(Account):
         """List the management keys."""
         load = info.context.load
         verb = management_keys.list_management_keys
-        page = await load(verb, self.account_id, first, given(after))
+        page = await load(verb, self.account_id, first=first, after=given(after))
         count = partial(load, management_keys.count_management_keys, self.account_id)
         return connection(page, management_key, count)
 

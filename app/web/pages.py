@@ -21,6 +21,7 @@ from app.errors import (
     Unauthenticated,
     Unavailable,
 )
+from app.ids import wire_id
 from app.seats import Person
 from app.web import words
 from app.web.cookies import LONGEST_SECRET
@@ -109,6 +110,7 @@ ENVIRONMENT.filters |= {
     "when": words.when,
     "counted": words.counted,
     "percent": words.percent,
+    "wire": lambda one, kind: wire_id(kind, one),
 }
 # What repeats, for every template: `ui.badge("New")`.
 ENVIRONMENT.globals["ui"] = ENVIRONMENT.get_template("macros.html").module

@@ -95,8 +95,8 @@ class Forms(HTMLParser):
         if tag == "form":
             method = (values.get("method") or "get").upper()
             self.found.append({"action": values.get("action"), "method": method, "fields": {}})
-        elif values.get("type") == "checkbox" and "checked" not in values:
-            return  # A browser sends no box that is not ticked.
+        elif values.get("type") in ("checkbox", "radio") and "checked" not in values:
+            return  # A browser sends no box that is not ticked, and no choice that is not made.
         elif tag == "input" and self.found and values.get("name"):
             self.found[-1]["fields"][values["name"]] = values.get("value") or ""
 

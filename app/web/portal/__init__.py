@@ -1,5 +1,10 @@
 """The portal: the pages of an account. Each module is a page; this lists their addresses."""
 
+from collections.abc import Awaitable, Callable
+from types import ModuleType
+
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from app.web.portal import (
@@ -7,12 +12,18 @@ from app.web.portal import (
     creating,
     dashboard,
     inviting,
+    keys,
     left,
+    management_keys,
     member_changes,
     members,
+    profile,
+    settings,
     usage_records,
 )
 from app.web.portal.frame import page_route
+
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def routes() -> list[BaseRoute]:
@@ -26,6 +37,18 @@ def routes() -> list[BaseRoute]:
         page_route("/management/audit", audit_log.show),
         page_route("/left", left.show),
         *_member_routes(),
+        *_keys("/keys", keys),
+        *_keys("/management/keys", management_keys),
+        page_route("/management/keys/{key}", management_keys.trace),
+        page_route("/management/settings", settings.show),
+        page_route(
+            "/management/settings/default-quota", settings.set_default_quota, methods=["POST"]
+        ),
+        page_route("/profile", profile.show),
+        *_asked("/profile/name", profile.ask_rename, profile.rename),
+        *_asked("/profile/leave", profile.ask_leave, profile.leave),
+        *_asked("/profile/transfer", profile.ask_transfer, profile.transfer),
+        *_asked("/profile/dissolve", profile.ask_dissolve, profile.dissolve),
     ]
 
 
@@ -46,4 +69,24 @@ def _member_routes() -> list[BaseRoute]:
         page_route(f"{one}/role", member_changes.set_role, methods=["POST"]),
         page_route(f"{one}/remove", member_changes.ask_removal, methods=["GET"]),
         page_route(f"{one}/remove", member_changes.remove, methods=["POST"]),
+    ]
+
+
+def _asked(path: str, ask: Endpoint, do: Endpoint) -> list[Route]:
+    """A deed that asks first, at one address."""
+    return [page_route(path, ask), page_route(path, do, methods=["POST"])]
+
+
+def _keys(path: str, page: ModuleType) -> list[Route]:
+    """The addresses that both kinds of keys have."""
+    one = path + "/{key}"
+    return [
+        page_route(path, page.show),
+        page_route(path, page.create, methods=["POST"]),
+        page_route(path + "/new", page.new),
+        page_route(path + "/env", page.env, methods=["POST"]),
+        page_route(one + "/edit", page.edit),
+        page_route(one, page.update, methods=["POST"]),
+        *_asked(one + "/rotate", page.ask_rotate, page.rotate),
+        *_asked(one + "/revoke", page.ask_revoke, page.revoke),
     ]

@@ -62,6 +62,11 @@ class Room:
         permission = verb.declared.permission
         return permission is None or permission in self.seat.permissions
 
+    def must(self, verb: Verb) -> None:
+        """Refuse a page whose deed the viewer may not do, before it is shown. Raises `Forbidden`."""
+        if not self.can(verb):
+            raise Forbidden
+
     def path(self, *parts: str) -> str:
         """Write the address of a page of this account."""
         return account_path(self.seat.slug, *parts)

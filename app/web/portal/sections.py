@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from app.permissions import AccountKind, Permission
 from app.seats import Seat
 
+P = Permission
+MANAGEMENT, ORGANIZATION = "Management", "Organization"
+
 
 @dataclass(frozen=True, slots=True)
 class Section:
@@ -29,26 +32,33 @@ class Section:
         return allowed and self.exists_in(seat)
 
 
+def _shared(
+    key: str,
+    label: str,
+    icon: str,
+    path: str,
+    permission: Permission | None,
+    group: str = MANAGEMENT,
+) -> Section:
+    """Make a section that only organizations have."""
+    return Section(key, label, icon, path, permission, group, shared_only=True)
+
+
 # Each page adds its line when it is there.
 SECTIONS: tuple[Section, ...] = (
-    Section("dashboard", "Dashboard", "house", "", Permission.VIEW_OWN_USAGE),
-    Section("usage", "Usage", "list", "usage", Permission.VIEW_OWN_USAGE),
-    Section(
-        "members",
-        "Members",
-        "users",
-        "management/members",
-        Permission.VIEW_MEMBERS,
-        "Management",
-        shared_only=True,
+    Section("dashboard", "Dashboard", "house", "", P.VIEW_OWN_USAGE),
+    Section("usage", "Usage", "list", "usage", P.VIEW_OWN_USAGE),
+    Section("keys", "Keys", "key-round", "keys", P.MANAGE_OWN_KEYS),
+    _shared("members", "Members", "users", "management/members", P.VIEW_MEMBERS),
+    _shared("settings", "Settings", "settings-2", "management/settings", P.MANAGE_QUOTAS),
+    _shared(
+        "management_keys",
+        "Management keys",
+        "shield",
+        "management/keys",
+        P.MANAGE_MANAGEMENT_KEYS,
     ),
-    Section(
-        "audit",
-        "Audit log",
-        "history",
-        "management/audit",
-        Permission.VIEW_AUDIT_LOG,
-        "Management",
-    ),
+    Section("audit", "Audit log", "history", "management/audit", P.VIEW_AUDIT_LOG, MANAGEMENT),
+    _shared("profile", "Organization Profile", "building-2", "profile", None, ORGANIZATION),
 )
 BY_KEY = {one.key: one for one in SECTIONS}

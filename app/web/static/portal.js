@@ -36,10 +36,15 @@
   document.addEventListener("input", (event) => {
     const list = event.target.dataset?.filter && document.querySelector(event.target.dataset.filter);
     const words = event.target.value.trim().toLowerCase();
+    const chosen = event.target.dataset?.chooses && document.getElementById(event.target.dataset.chooses);
+    if (chosen) chosen.checked = true;
     if (list) for (const one of list.children) one.hidden = !one.textContent.toLowerCase().includes(words);
   });
 
   // The dialog: filled by htmx, then opened; a link that closes it leads to a page without script.
+  // What is shown once is closed on purpose only.
+  const kept = () => dialog().querySelector("[data-keep]");
+  document.addEventListener("cancel", (event) => { if (event.target === dialog() && kept()) event.preventDefault(); }, true);
   const fits = (element) => element === dialog() && element.childElementCount > 0;
   document.addEventListener("htmx:after:settle", (event) => {
     const box = dialog();
@@ -53,7 +58,7 @@
   document.addEventListener("click", (event) => {
     const target = event.target.closest?.("[data-close], [data-dismiss], [data-copy], [data-theme-choice]");
     if (!target) {
-      if (event.target === dialog()) dialog().close();
+      if (event.target === dialog() && !kept()) dialog().close();
       return;
     }
     const { dataset } = target;

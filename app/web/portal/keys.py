@@ -1,0 +1,267 @@
+"""Keys: a member's own standard keys, everybody's for those who look after them; made, changed, rotated, ended."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import ClassVar
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.errors import Invalid
+from app.ids import id_of, wire_id
+from app.money import UNLIMITED
+from app.permissions import AccountKind, Permission
+from app.resolvers import api_keys
+from app.resolvers.api_keys import KEEP, ApiKeyRow
+from app.web.forms import only
+from app.web.portal.entries import end_entered, errors_of, last_day
+from app.web.portal.quotas import amount_of, choice_of, quota_entered
+from app.web.portal.frame import Room, room_of
+from app.web.portal.secrets import SecretPage, env_file
+from app.web.portal.states import KeyState, state_of
+
+KEY, KIND = "keys", "api_key"
+TABLE, FORM = "keys/table.html", "keys/form.html"
+OVERLAPS = ((0, "At once"), (60, "In an hour"), (1440, "In a day"))
+
+
+@dataclass(frozen=True, slots=True)
+class KeyLine:
+    """A key as the table shows it, and what this viewer may do to it. `ending` is empty for an ended one."""
+
+    row: ApiKeyRow
+    path: str
+    state: KeyState
+    own: bool
+    ending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KeysPage:
+    """A page of keys; `path` leads to it again, for figures that follow by themselves."""
+
+    template: ClassVar[str] = "keys/page.html"
+
+    lines: list[KeyLine]
+    count: int
+    everybody: bool
+    ended: bool
+    may_see_all: bool
+    shared: bool
+    now: datetime
+    path: str
+    first: str
+    next: str
+    views: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFormPage:
+    """The form of a new key (`line` is None), or of one that is changed."""
+
+    template: ClassVar[str] = "dialog.html"
+    title: ClassVar[str] = "Keys"
+    form: ClassVar[str] = FORM
+
+    action: str
+    back: str
+    row: ApiKeyRow | None
+    values: Mapping[str, str]
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyDeedPage:
+    """A deed that asks first: what it will do, and its button."""
+
+    template: ClassVar[str] = "dialog.html"
+    title: ClassVar[str] = "Keys"
+
+    form: str
+    action: str
+    back: str
+    row: ApiKeyRow
+    own: bool
+    now: datetime
+    overlaps: tuple[tuple[int, str], ...] = OVERLAPS
+
+
+async def show(request: Request) -> Response:
+    """List keys."""
+    room = await room_of(request, KEY)
+    given = request.query_params
+    everybody = only(given, "all") == "1"
+    ended = only(given, "ended") == "1"
+    after = only(given, "after")
+    verb = api_keys.list_api_keys
+    found = await verb(
+        room.viewer, room.seat.account_id, all=everybody, live=not ended, after=after
+    )
+    count = await api_keys.count_api_keys(
+        room.viewer, room.seat.account_id, all=everybody, live=not ended
+    )
+
+    def address(**changed: object) -> str:
+        asked = {"all": everybody, "ended": ended} | changed
+        query = {name: "1" if value is True else value for name, value in asked.items() if value}
+        return room.path(KEY) + (f"?{urlencode(query)}" if query else "")
+
+    page = KeysPage(
+        lines=[_line(room, row) for row in found.rows],
+        count=count,
+        everybody=everybody,
+        ended=ended,
+        may_see_all=room.seat.kind is AccountKind.ORGANIZATION
+        and Permission.MANAGE_ALL_KEYS in room.seat.permissions,
+        shared=room.seat.kind is AccountKind.ORGANIZATION,
+        now=room.seat.now,
+        path=address(after=after),
+        first=address() if after else "",
+        next=address(after=found.cursor(-1)) if found.has_next else "",
+        views={
+            "own": address(all=False),
+            "all": address(all=True),
+            "ended": address(ended=not ended),
+        },
+    )
+    return await room.page(page, part=TABLE)
+
+
+def _line(room: Room, row: ApiKeyRow) -> KeyLine:
+    seat = room.seat
+    own = row.member_id == seat.member_id
+    state = state_of(row.revoked_at, row.expires_at, seat.now)
+    below = seat.role is not None and row.owner_role < seat.role
+    path = room.path(KEY, wire_id(KIND, row.id))
+    return KeyLine(row, path, state, own, ending=state.live and (own or below))
+
+
+async def new(request: Request) -> Response:
+    """Show the form of a new key."""
+    room = await room_of(request, KEY)
+    values = {"limit_choice": choice_of(UNLIMITED)}
+    page = KeyFormPage(room.path(KEY), room.path(KEY), None, values)
+    return await room.page(page, part=FORM)
+
+
+async def create(request: Request) -> Response:
+    """Make a key, and show its secret this once."""
+    room = await room_of(request, KEY)
+    form = await room.form()
+    try:
+        made = await api_keys.create_api_key(
+            room.viewer,
+            room.seat.account_id,
+            form.get("name", ""),
+            end_entered(form, "expiresAt"),
+            quota_entered(form, "limit"),
+            form.get("tag", "").strip() or None,
+        )
+    except Invalid as refusal:
+        page = KeyFormPage(room.path(KEY), room.path(KEY), None, form, errors_of(refusal))
+        return await room.page(page, part=FORM, status=refusal.status)
+    return await _secret(room, form.get("name", ""), made.secret)
+
+
+async def _secret(room: Room, name: str, secret: str) -> Response:
+    page = SecretPage(
+        name=name.strip(),
+        secret=secret,
+        back=room.path(KEY),
+        env_path=room.path(KEY, "env"),
+        curl="",
+        says="It calls models on credits of this account. Whoever has it can spend them within your quota.",
+    )
+    return await room.page(page, part=page.form)
+
+
+async def env(request: Request) -> Response:
+    """Give the secret that was sent back as a file; nothing is looked up or kept."""
+    room = await room_of(request, KEY)
+    return env_file(await room.form(), "R9S_API_KEY")
+
+
+async def _row(request: Request) -> tuple[Room, ApiKeyRow]:
+    room = await room_of(request, KEY)
+    return room, await api_keys.api_key(room.viewer, id_of(KIND, request.path_params["key"]))
+
+
+async def edit(request: Request) -> Response:
+    """Show the form of a key that one may change."""
+    room, row = await _row(request)
+    values = {
+        "name": row.name,
+        "limit_choice": choice_of(row.monthly_limit),
+        "limit": amount_of(row.monthly_limit),
+        "expiresAt": last_day(row.expires_at),
+        "tag": row.tag or "",
+    }
+    action = room.path(KEY, wire_id(KIND, row.id))
+    return await room.page(KeyFormPage(action, room.path(KEY), row, values), part=FORM)
+
+
+async def update(request: Request) -> Response:
+    """Change a key. An end whose day was left alone stays as exact as it was."""
+    room, row = await _row(request)
+    form = await room.form()
+    same_end = form.get("expiresAt", "") == last_day(row.expires_at)
+    try:
+        await api_keys.update_api_key(
+            room.viewer,
+            row.id,
+            form.get("name", ""),
+            KEEP if same_end else end_entered(form, "expiresAt"),
+            quota_entered(form, "limit"),
+            form.get("tag", "").strip() or None,
+        )
+    except Invalid as refusal:
+        action = room.path(KEY, wire_id(KIND, row.id))
+        page = KeyFormPage(action, room.path(KEY), row, form, errors_of(refusal))
+        return await room.page(page, part=FORM, status=refusal.status)
+    return room.done("The key is changed.", to=room.path(KEY))
+
+
+async def ask_rotate(request: Request) -> Response:
+    """Ask before a key gets a new secret."""
+    return await _ask(request, "keys/rotate.html", "rotate")
+
+
+async def ask_revoke(request: Request) -> Response:
+    """Ask before a key ends."""
+    return await _ask(request, "keys/revoke.html", "revoke")
+
+
+async def _ask(request: Request, form: str, deed: str) -> Response:
+    room, row = await _row(request)
+    action = room.path(KEY, wire_id(KIND, row.id), deed)
+    own = row.member_id == room.seat.member_id
+    page = KeyDeedPage(form, action, room.path(KEY), row, own, room.seat.now)
+    return await room.page(page, part=form)
+
+
+async def rotate(request: Request) -> Response:
+    """Give a key a new secret, and show it this once."""
+    room, row = await _row(request)
+    overlap = overlap_entered(await room.form())
+    made = await api_keys.rotate_api_key(room.viewer, row.id, overlap)
+    return await _secret(room, row.name, made.secret)
+
+
+def overlap_entered(form: Mapping[str, str]) -> int:
+    """Read for how many minutes the old secret goes on. Raises `Invalid`."""
+    text = form.get("overlap", "")
+    if text not in {str(minutes) for minutes, _ in OVERLAPS}:
+        raise Invalid(overlapMinutes="Choose when the old secret ends.")
+    return int(text)
+
+
+async def revoke(request: Request) -> Response:
+    """End a key."""
+    room, row = await _row(request)
+    await room.form()
+    await api_keys.revoke_api_key(room.viewer, row.id)
+    return room.done(
+        f"{row.name} is revoked. Calls with it are refused from now on.", to=room.path(KEY)
+    )

@@ -1,0 +1,199 @@
+"""Keys in the portal: made, shown once, changed, rotated and ended, by whom it may be, and refused to others."""
+
+import re
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from sqlmodel import col, select
+
+from app.credentials import KeyKind, key_kind
+from app.models.keys import ApiKey, ManagementKey
+from app.permissions import Role
+from app.resolvers import api_keys, management_keys
+from tests.scene import Scene
+from tests.web.portal import Tab
+
+Open = Callable[..., Awaitable[Tab]]
+PATH = "/a/acme/keys"
+MANAGED = "/a/acme/management/keys"
+SECRET = re.compile(r"sk_(?:mg_)?[0-9A-Za-z]{46}")
+
+
+@pytest.fixture
+async def acme(scene: Scene) -> UUID:
+    """Found Acme: ann is its Owner, eva an Admin, bob a Member."""
+    account = await scene.organization(await scene.person("ann"), "Acme")
+    await scene.join(account, await scene.person("eva"), role=Role.ADMIN)
+    await scene.join(account, await scene.person("bob"))
+    return account
+
+
+async def _keys(scene: Scene, table: type[ApiKey | ManagementKey] = ApiKey) -> list[ApiKey]:
+    rows = select(table).order_by(col(table.created_at))
+    async with scene.database.reading() as session:
+        return list((await session.execute(rows)).scalars().all())
+
+
+async def test_a_key_is_made_shown_once_and_masked_after(
+    acme: UUID, scene: Scene, tab: Open
+) -> None:
+    bob = await tab("bob")
+    page = await bob.get(PATH)
+    assert "No keys yet" in page.text
+    form = await bob.get(f"{PATH}/new")
+    made = await bob.submit(
+        form, PATH, name="Nightly", limit_choice="amount", limit="12.5", expiresAt="2031-05-01"
+    )
+    assert made.status_code == 200
+    secret = SECRET.search(made.text)
+    assert secret is not None
+    assert key_kind(secret[0]) is KeyKind.STANDARD
+    assert made.headers["cache-control"] == "no-store"
+    (key,) = await _keys(scene)
+    assert (key.name, key.monthly_limit, key.account_id) == ("Nightly", 12_500_000, acme)
+    assert key.expires_at is not None
+    assert key.expires_at.isoformat() == "2031-05-02T00:00:00+00:00", "the last day counts whole"
+    page = await bob.get(PATH)
+    assert "Nightly" in page.text
+    assert f"…{key.last_four}" in page.text
+    assert secret[0] not in page.text
+    saved = await bob.submit(made, "/env")
+    assert saved.text == f"R9S_API_KEY={secret[0]}\n"
+    assert "attachment" in saved.headers["content-disposition"]
+
+
+@pytest.mark.usefixtures("acme")
+async def test_what_makes_no_sense_is_said_at_its_field_and_makes_no_key(
+    scene: Scene, tab: Open
+) -> None:
+    bob = await tab("bob")
+    form = await bob.get(f"{PATH}/new")
+    before = await scene.snapshot()
+    for given, sentence in (
+        ({"name": " "}, "Write a name."),
+        (
+            {"name": "a", "limit_choice": "amount", "limit": "1.2345678"},
+            "Write a number of credits",
+        ),
+        ({"name": "a", "limit_choice": "no-limit", "limit": "5"}, "chose something else"),
+        ({"name": "a", "expiresAt": "2001-01-01"}, "in the future"),
+        ({"name": "a", "expiresAt": "9999-12-31"}, "Write a day"),
+        ({"name": "a", "tag": "x" * 65}, "at most 64"),
+    ):
+        for quick in (False, True):
+            answer = await bob.submit(form, PATH, quick=quick, **given)
+            assert answer.status_code == 422
+            assert sentence in answer.text
+            assert ("<html" in answer.text) is not quick
+    assert await scene.snapshot() == before
+
+
+async def test_a_key_is_changed_rotated_and_revoked_by_its_owner(
+    acme: UUID, scene: Scene, tab: Open
+) -> None:
+    viewer = await scene.person("bob")
+    made = await api_keys.create_api_key(viewer, acme, "Old", None, 7_000_000, "lab")
+    bob = await tab("bob")
+    page = await bob.get(PATH)
+    paths = dict.fromkeys(re.findall(rf"{PATH}/[\w-]+/(?:edit|rotate|revoke)", page.text))
+    edit, rotate, revoke = paths
+    form = await bob.get(edit)
+    assert 'value="7"' in form.text
+    answer = await bob.submit(form, edit.removesuffix("/edit"), name="New", limit_choice="no-limit")
+    assert "The key is changed." in answer.text
+    (key,) = await _keys(scene)
+    assert (key.name, key.monthly_limit, key.tag) == ("New", -1, "lab")
+    answer = await bob.submit(await bob.get(rotate), rotate, overlap="60")
+    secret = SECRET.search(answer.text)
+    assert secret is not None
+    assert secret[0] != made.secret
+    refused = await bob.submit(await bob.get(rotate), rotate, overlap="999999")
+    assert refused.status_code == 422
+    answer = await bob.submit(await bob.get(revoke), revoke)
+    assert "New is revoked" in answer.text
+    assert (await _keys(scene))[0].revoked_at is not None
+    assert "No keys yet" in answer.text
+    assert "Revoked" in (await bob.get(f"{PATH}?ended=1")).text
+    await scene.promises()
+
+
+async def test_others_keys_are_seen_and_ended_by_rank_alone(
+    acme: UUID, scene: Scene, tab: Open
+) -> None:
+    for name in ("ann", "eva", "bob"):
+        await api_keys.create_api_key(await scene.person(name), acme, f"Key of {name}")
+    ann, eva, bob = await tab("ann"), await tab("eva"), await tab("bob")
+    assert (await bob.get(f"{PATH}?all=1")).status_code == 403
+    assert "Everybody" not in (await bob.get(PATH)).text
+    seen = await eva.get(f"{PATH}?all=1")
+    assert all(f"Key of {name}" in seen.text for name in ("ann", "eva", "bob"))
+    assert "Only Ann or somebody of a higher role ends it." in seen.text
+    revoking = dict.fromkeys(re.findall(rf"{PATH}/[\w-]+/revoke", seen.text))
+    assert len(revoking) == 2, "her own, and a Member's"
+    of_ann = next(path for path in re.findall(rf"{PATH}/[\w-]+/revoke", (await ann.get(PATH)).text))
+    before = await scene.snapshot()
+    form = await eva.get(of_ann)
+    assert (await eva.submit(form, "/revoke")).status_code == 403
+    token = await bob.token(PATH)
+    for path in (of_ann, of_ann.replace("/revoke", "/rotate"), of_ann.removesuffix("/revoke")):
+        assert (await bob.send(path, form_token=token, name="x", overlap="0")).status_code == 404
+    assert (await bob.send(of_ann, form_token="x")).status_code in (403, 404)
+    assert await scene.snapshot() == before
+
+
+async def test_management_keys_are_made_with_a_fresh_sign_in_and_leave_their_trace(
+    acme: UUID, scene: Scene, tab: Open, shift_clock: Callable[[timedelta], None]
+) -> None:
+    eva, bob = await tab("eva"), await tab("bob")
+    assert (await bob.get(MANAGED)).status_code == 403
+    assert "Management keys" not in (await bob.get(PATH)).text
+    form = await eva.get(f"{MANAGED}/new")
+    made = await eva.submit(form, MANAGED, name="Close")
+    secret = SECRET.search(made.text)
+    assert secret is not None
+    assert key_kind(secret[0]) is KeyKind.MANAGEMENT
+    assert "/balance" in made.text
+    page = await eva.get(MANAGED)
+    assert "Close" in page.text
+    assert secret[0] not in page.text
+    path = re.search(rf'{MANAGED}/(?!new)[\w-]+(?=")', page.text)
+    assert path is not None
+    assert "Not used yet" in (await eva.get(path[0])).text
+    # The Owner ends it, but neither changes nor rotates what she did not make.
+    ann = await tab("ann")
+    seen = await ann.get(MANAGED)
+    assert f"{path[0]}/revoke" in seen.text
+    assert f"{path[0]}/edit" not in seen.text
+    token = await ann.token(MANAGED)
+    before = await scene.snapshot()
+    refused = await ann.send(path[0], form_token=token, name="Mine")
+    assert refused.status_code == 403
+    # Ten minutes later a new one asks for a fresh sign-in, and making it by force as well.
+    shift_clock(timedelta(minutes=11))
+    stale = await eva.get(f"{MANAGED}/new")
+    assert "Sign in again" in stale.text
+    assert "fresh=1" in stale.text
+    token = await eva.token(MANAGED)
+    forced = await eva.send(MANAGED, form_token=token, name="Sly")
+    assert "Sign in again" in forced.text
+    assert SECRET.search(forced.text) is None
+    assert await scene.snapshot() == before
+    answer = await ann.submit(await ann.get(f"{path[0]}/revoke"), "/revoke")
+    assert "Close is revoked" in answer.text
+    listed = await management_keys.list_management_keys(await scene.person("ann"), acme)
+    assert listed.rows[0].revoked_at is not None
+
+
+async def test_a_page_of_keys_costs_the_same_for_one_and_for_many(
+    acme: UUID, scene: Scene, tab: Open
+) -> None:
+    viewer = await scene.person("ann")
+    await api_keys.create_api_key(viewer, acme, "first")
+    ann = await tab("ann")
+    few = len(await ann.statements(f"{PATH}?all=1"))
+    for number in range(12):
+        await api_keys.create_api_key(viewer, acme, f"key {number}")
+    many = len(await ann.statements(f"{PATH}?all=1"))
+    assert few == many <= 12
