@@ -17,8 +17,8 @@ from app.resolvers import api_keys
 from app.resolvers.api_keys import KEEP, ApiKeyRow
 from app.web.forms import only
 from app.web.portal.entries import end_entered, errors_of, last_day
-from app.web.portal.quotas import amount_of, choice_of, quota_entered
 from app.web.portal.frame import Room, room_of
+from app.web.portal.quotas import amount_of, choice_of, quota_entered
 from app.web.portal.secrets import SecretPage, env_file
 from app.web.portal.states import KeyState, state_of
 

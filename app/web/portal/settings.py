@@ -10,8 +10,8 @@ from starlette.responses import Response
 from app.errors import Invalid
 from app.resolvers import organizations
 from app.web.portal.entries import errors_of
-from app.web.portal.quotas import amount_of, choice_of, quota_entered
 from app.web.portal.frame import room_of
+from app.web.portal.quotas import amount_of, choice_of, quota_entered
 from app.web.words import quota_words
 
 SECTION = "settings"
