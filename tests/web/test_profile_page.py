@@ -43,6 +43,7 @@ async def test_the_default_quota_is_chosen_in_words_and_moves_nobody(
         )
         assert f"Whoever joins from now on: {words}." in answer.text
         assert await accounts.default_quota(await scene.person("eva"), acme) == quota
+    bob = await tab("bob")
     own = await members.own_membership(await scene.person("bob"), acme)
     assert own.quota == -1, "who is here already stays as they are"
     before = await scene.snapshot()
@@ -51,7 +52,6 @@ async def test_the_default_quota_is_chosen_in_words_and_moves_nobody(
         answer = await eva.submit(form, "/default-quota", quota_choice="amount", quota=amount)
         assert answer.status_code == 422
         assert "number of credits" in answer.text or "A quota is" in answer.text
-    bob = await tab("bob")
     assert (await bob.get(SETTINGS)).status_code == 403
     token = await bob.token(PATH)
     forced = await bob.send(f"{SETTINGS}/default-quota", form_token=token, quota="5")
@@ -128,11 +128,7 @@ async def test_ownership_is_handed_over_to_somebody_who_is_found_by_name(
     assert "Eva" not in found.text
     chosen = re.search(r'name="member" value="([^"]+)"', found.text)
     assert chosen is not None
-    form = await ann.get(f"{PATH}/transfer")
-    nobody = await ann.submit(form, "/transfer", member="")
-    # The search's form has the same address; the deed is a POST.
     token = await ann.token(PATH)
-    assert nobody.status_code in (200, 422)
     missing = await ann.send(f"{PATH}/transfer", form_token=token)
     assert missing.status_code == 422
     assert "Choose who becomes the Owner." in missing.text
@@ -140,7 +136,8 @@ async def test_ownership_is_handed_over_to_somebody_who_is_found_by_name(
     stale = await ann.send(f"{PATH}/transfer", form_token=token, member=chosen[1])
     assert "Sign in again" in stale.text
     assert (await scene.owner(acme)).person.name == "Ann"
-    shift_clock(timedelta(0))
+    ann = await tab("ann")
+    token = await ann.token(PATH)
     answer = await ann.send(f"{PATH}/transfer", form_token=token, member=chosen[1])
     assert "You are an Admin now." in answer.text
     assert (await scene.owner(acme)).person.name == "Bob"
