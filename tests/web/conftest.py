@@ -15,6 +15,7 @@ import pytest
 import uvicorn
 from pydantic import SecretStr
 
+from app.background import Background
 from app.main import create_app
 from app.settings import Settings
 from tests.scene import Scene
@@ -200,12 +201,18 @@ async def edge(sqlite_template: Path, tmp_path: Path) -> AsyncIterator[Edge]:
 
 
 @pytest.fixture
-async def tab(settings: Settings, scene: Scene) -> AsyncIterator[Callable[..., Any]]:
-    """Give what opens a tab, for a person of the scene by name, or for nobody."""
+async def tab(
+    settings: Settings, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Callable[..., Any]]:
+    """Give what opens a tab, for a person of the scene by name, or for nobody.
+
+    The service does nothing by itself meanwhile, so that every statement is a page's.
+    """
     from contextlib import AsyncExitStack  # noqa: PLC0415
 
     from tests.web.portal import Tab  # noqa: PLC0415
 
+    monkeypatch.setattr(Background, "start", lambda _background: None)
     app = create_app(settings)
     async with AsyncExitStack() as opened:
         await opened.enter_async_context(app.router.lifespan_context(app))

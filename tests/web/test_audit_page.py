@@ -14,7 +14,6 @@ from app.resolvers import members, organizations
 from app.web.portal.audit_words import DONE, changes, choice
 from tests.scene import Scene
 from tests.web.portal import Tab
-from tests.web.usage_world import of_page
 
 Open = Callable[..., Awaitable[Tab]]
 PATH = "/a/acme/management/audit"
@@ -47,7 +46,7 @@ async def test_every_change_is_told_in_words_with_before_and_after(acme: UUID, t
     assert "set the default quota of" in page
     assert "&lt;b&gt;bob&lt;/b&gt;" in page
     assert "<b>bob</b>" not in page
-    assert len(of_page(await adam.statements(PATH))) <= 12
+    assert len(await adam.statements(PATH)) <= 12
     assert acme
 
 

@@ -10,7 +10,7 @@ from app.web.words import rounded
 from tests.scene import Scene
 from tests.usage_rows import Made, book
 from tests.web.portal import Tab
-from tests.web.usage_world import UsageWorld, acme_with_usage, cost, of_page
+from tests.web.usage_world import UsageWorld, acme_with_usage, cost
 
 Open = Callable[..., Awaitable[Tab]]
 PATH = "/a/acme/usage"
@@ -41,9 +41,7 @@ async def test_records_are_paged_newest_first_and_their_totals_are_those_of_all_
         assert "First page" in page
     expected = sorted((one.occurred_at, n) for n, one in enumerate(world.calls) if one in calls)
     assert shown == [world.record(n) for _at, n in reversed(expected)]
-    assert (
-        len(of_page(await ann.statements(f"{PATH}?filter=open&member={world.member('bob')}"))) <= 12
-    )
+    assert len(await ann.statements(f"{PATH}?filter=open&member={world.member('bob')}")) <= 12
 
 
 async def test_filters_in_the_address_choose_records(world: UsageWorld, tab: Open) -> None:
@@ -127,7 +125,7 @@ async def test_a_record_opens_with_its_corrections(
         link = f"/a/acme/usage/use_{correction_id.hex}"
         assert link in part.text
         assert "an earlier record" in (await reader.get(link)).text
-    assert len(of_page(await (await tab("bob")).statements(f"{PATH}/{world.record(2)}"))) <= 12
+    assert len(await (await tab("bob")).statements(f"{PATH}/{world.record(2)}")) <= 12
 
 
 async def test_new_records_follow_on_the_first_page_unless_paused(

@@ -56,11 +56,6 @@ def cost(calls: Iterable[Made]) -> int:
     return sum(one.cost_micro for one in calls)
 
 
-def of_page(statements: Iterable[str]) -> list[str]:
-    """Leave out what the service does by itself meanwhile: it sweeps sessions and looks for letters."""
-    return [one for one in statements if one.startswith("SELECT") and "outbox_letters" not in one]
-
-
 async def acme_with_usage(scene: Scene) -> UsageWorld:
     """Found Acme: ann is its Owner, adam an Admin, bob and eve Members; all but eve call models."""
     ann = await scene.person("ann")
