@@ -169,9 +169,8 @@ async def test_a_node_that_the_role_may_not_see_is_null_and_forbidden_at_its_pla
     assert answer["errors"][0]["extensions"]["code"] == "FORBIDDEN"
 
 
-async def test_the_id_of_a_member_whom_one_may_not_see_names_nothing(
-    window: Window, acme: str
-) -> None:
+@pytest.mark.usefixtures("acme")
+async def test_the_id_of_a_member_whom_one_may_not_see_names_nothing(window: Window) -> None:
     page = (await members(window))["edges"]
     ids = {edge["node"]["user"]["name"]: edge["node"]["id"] for edge in page}
     query = "query($ids: [ID!]!) { nodes(ids: $ids) { id } }"
