@@ -1,7 +1,5 @@
 """`r9s`: everything an operator does. `--json` where a program may read the answer."""
 
-import asyncio
-import json
 import os
 import socket
 import sys
@@ -17,7 +15,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from app import cli_gateways, cli_ledger, migrations
-from app.database import Database
+from app.cli_work import AsJson, on_database, print_json
 from app.errors import Refusal
 from app.logs import set_up_logs
 from app.settings import PREFIX, Settings, load_settings
@@ -35,7 +33,6 @@ console = Console()
 errors = Console(stderr=True)
 MASK = "••••••••"
 STOP_SECONDS = 10
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 IfEmpty = Annotated[
     bool,
     typer.Option("--if-empty", help="Do nothing where anyone has signed in, or in production."),
@@ -115,7 +112,7 @@ def migrate(as_json: AsJson = False) -> None:
     migrations.upgrade(settings.database_url)
     after = migrations.current(settings.database_url)
     if as_json:
-        _print_json({"before": before, "after": after})
+        print_json({"before": before, "after": after})
     elif before == after:
         console.print(f"The database is current: {after}.")
     else:
@@ -132,42 +129,36 @@ def demo(as_json: AsJson = False, if_empty: IfEmpty = False) -> None:
         _fail("The demo is for the sandbox only.")
     set_up_logs(settings)
     migrations.upgrade(settings.database_url)
-    if if_empty and not asyncio.run(_wants_demo(settings)):
+    if if_empty and not _wants_demo(settings):
         return
     from app.demo import ACME, PEOPLE  # noqa: PLC0415 - the other commands start faster without it
 
-    made = asyncio.run(_make_demo(settings))
+    made = _make_demo(settings)
     if as_json:
         people = [{"name": one.name, "email": one.email, "role": one.role.name} for one in PEOPLE]
-        _print_json({"made": made, "organization": ACME, "people": people})
+        print_json({"made": made, "organization": ACME, "people": people})
         return
     console.print(f"{ACME} is {'made' if made else 'there already'}.")
     for one in PEOPLE:
         console.print(f"  {one.email:<22} {one.name}, {one.role.name.capitalize()}")
 
 
-async def _wants_demo(settings: Settings) -> bool:
+def _wants_demo(settings: Settings) -> bool:
     from app.demo import is_wanted  # noqa: PLC0415 - the other commands start faster without it
 
-    database = Database(settings.database_url)
-    try:
-        return await is_wanted(database, settings)
-    finally:
-        await database.dispose()
+    return on_database(settings, lambda database: is_wanted(database, settings))
 
 
-async def _make_demo(settings: Settings) -> bool:
+def _make_demo(settings: Settings) -> bool:
     from app.demo import make_demo  # noqa: PLC0415 - the other commands start faster without it
 
-    database = Database(settings.database_url)
-    try:
-        with Progress(console=errors, transient=True) as progress:
-            task = progress.add_task("usage", total=None)
-            return await make_demo(
-                database, settings, lambda done, of: progress.update(task, completed=done, total=of)
-            )
-    finally:
-        await database.dispose()
+    with Progress(console=errors, transient=True) as progress:
+        task = progress.add_task("usage", total=None)
+
+        def told(done: int, of: int) -> None:
+            progress.update(task, completed=done, total=of)
+
+        return on_database(settings, lambda database: make_demo(database, settings, told))
 
 
 @app.command("settings")
@@ -175,7 +166,7 @@ def show_settings(as_json: AsJson = False) -> None:
     """Print every setting with its origin; secrets are masked."""
     rows = _setting_rows(load_settings())
     if as_json:
-        _print_json(rows)
+        print_json(rows)
         return
     table = Table("Setting", "Value", "From", "What it is", box=None, pad_edge=False)
     for row in rows:
@@ -219,7 +210,3 @@ def schema() -> None:
     from app.schema import sdl  # noqa: PLC0415 - the other commands start faster without it
 
     print(sdl(), end="")
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, ensure_ascii=False, indent=2))

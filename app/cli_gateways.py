@@ -1,53 +1,26 @@
 """`r9s gateway …`: gateways and their tokens, for the operator."""
 
-import asyncio
-import json
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from app import migrations
-from app.database import Database
-from app.logs import set_up_logs
-from app.models import AuditActorKind
+from app.cli_work import AsJson, as_operator, print_json
 from app.resolvers import gateways
 from app.resolvers.gateways import GatewayRow
-from app.seats import Viewer
-from app.settings import load_settings
-
-R = TypeVar("R")
 
 app = typer.Typer(help="Gateways: the services that run the models.", no_args_is_help=True)
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Name = Annotated[str, typer.Argument(help="The gateway's name.")]
 KeepNewest = Annotated[bool, typer.Option("--keep-newest", help="All tokens but the newest one.")]
-
-
-def _as_operator(work: Callable[[Viewer], Awaitable[R]]) -> R:
-    settings = load_settings()
-    set_up_logs(settings)
-    if settings.sandbox:
-        migrations.upgrade(settings.database_url)
-
-    async def run() -> R:
-        database = Database(settings.database_url)
-        try:
-            return await work(Viewer(database, settings, kind=AuditActorKind.OPERATOR))
-        finally:
-            await database.dispose()
-
-    return asyncio.run(run())
 
 
 @app.command()
 def create(name: Name, *, as_json: AsJson = False) -> None:
     """Make a gateway, or a further token for the one of this name; the token is shown this once."""
-    token = _as_operator(lambda operator: gateways.create_gateway(operator, name))
+    token = as_operator(lambda operator: gateways.create_gateway(operator, name))
     if as_json:
-        _print_json({"name": name, "token": token})
+        print_json({"name": name, "token": token})
     else:
         # Scripts read the last word.
         typer.echo(f"Token of {name}, shown this once: {token}")
@@ -56,9 +29,9 @@ def create(name: Name, *, as_json: AsJson = False) -> None:
 @app.command(name="list")
 def list_(*, as_json: AsJson = False) -> None:
     """List the gateways and how many tokens of theirs work."""
-    rows = _as_operator(gateways.list_gateways)
+    rows = as_operator(gateways.list_gateways)
     if as_json:
-        _print_json([_facts(row) for row in rows])
+        print_json([_facts(row) for row in rows])
         return
     table = Table("Name", "Tokens", "Newest token", "Since")
     for row in rows:
@@ -70,11 +43,11 @@ def list_(*, as_json: AsJson = False) -> None:
 @app.command()
 def revoke(name: Name, *, keep_newest: KeepNewest = False, as_json: AsJson = False) -> None:
     """End a gateway's tokens; its next request is refused."""
-    ended = _as_operator(
+    ended = as_operator(
         lambda operator: gateways.revoke_gateway(operator, name, keep_newest=keep_newest)
     )
     if as_json:
-        _print_json({"name": name, "revoked": ended})
+        print_json({"name": name, "revoked": ended})
     else:
         typer.echo(f"{ended} of the tokens of {name} ended.")
 
@@ -88,7 +61,3 @@ def _facts(row: GatewayRow) -> dict[str, Any]:
         "tokens": row.tokens,
         "newest_token_at": newest,
     }
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))

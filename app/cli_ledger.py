@@ -1,32 +1,22 @@
 """`r9s grant|adjust|correct|freeze|unfreeze|verify`: what the operator does about money, and the check of all of it."""
 
-import asyncio
-import json
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from app import migrations
+from app.cli_work import AsJson, as_operator, on_database, print_json, ready
 from app.database import Database
-from app.errors import Conflict, Invalid
+from app.errors import Invalid
 from app.ids import wire_id
 from app.ledger.verification import Verified, Wrong, verify
-from app.logs import set_up_logs
 from app.metering.pricing import Tokens
-from app.models import AuditActorKind
 from app.money import credits_text, parse_credits
 from app.resolvers import operations
 from app.resolvers.operations import Figures
-from app.seats import Viewer
-from app.settings import Settings, load_settings
-
-R = TypeVar("R")
 
 app = typer.Typer()
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Slug = Annotated[str, typer.Argument(help="The account's name in addresses, such as acme-inc.")]
 Credits = Annotated[str, typer.Argument(help='Credits, such as "12.5".')]
 Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the audit log.")]
@@ -41,39 +31,11 @@ GatewayName = Annotated[
 SIGNED = {"ignore_unknown_options": True}
 
 
-def _ready() -> Settings:
-    settings = load_settings()
-    set_up_logs(settings)
-    if settings.sandbox:
-        migrations.upgrade(settings.database_url)
-    elif not migrations.is_current(settings.database_url):
-        raise Conflict("The database has not this version's migrations. Run `r9s migrate` first.")
-    return settings
-
-
-def _on_database(settings: Settings, work: Callable[[Database], Awaitable[R]]) -> R:
-    async def run() -> R:
-        database = Database(settings.database_url)
-        try:
-            return await work(database)
-        finally:
-            await database.dispose()
-
-    return asyncio.run(run())
-
-
-def _as_operator(work: Callable[[Viewer], Awaitable[R]]) -> R:
-    settings = _ready()
-    return _on_database(
-        settings, lambda database: work(Viewer(database, settings, kind=AuditActorKind.OPERATOR))
-    )
-
-
 @app.command()
 def grant(slug: Slug, amount: Credits, reason: Reason, *, as_json: AsJson = False) -> None:
     """Give an account credits that nobody paid for."""
     micro = parse_credits(amount)
-    balance = _as_operator(lambda operator: operations.grant(operator, slug, micro, reason))
+    balance = as_operator(lambda operator: operations.grant(operator, slug, micro, reason))
     _tell_balance(slug, balance, as_json=as_json)
 
 
@@ -81,14 +43,14 @@ def grant(slug: Slug, amount: Credits, reason: Reason, *, as_json: AsJson = Fals
 def adjust(slug: Slug, amount: Credits, reason: Reason, *, as_json: AsJson = False) -> None:
     """Add credits to an account, or take them away: "-2.5"."""
     micro = parse_credits(amount)
-    balance = _as_operator(lambda operator: operations.adjust(operator, slug, micro, reason))
+    balance = as_operator(lambda operator: operations.adjust(operator, slug, micro, reason))
     _tell_balance(slug, balance, as_json=as_json)
 
 
 def _tell_balance(slug: str, balance: int, *, as_json: bool) -> None:
     shown = credits_text(balance)
     if as_json:
-        _print_json({"slug": slug, "credits": shown})
+        print_json({"slug": slug, "credits": shown})
     else:
         typer.echo(f"{slug} has {shown} credits.")
 
@@ -120,14 +82,14 @@ def correct(  # noqa: PLR0913 - an option each
     if everything and change != Figures(Tokens(0)):
         raise Invalid(all="Take all back, or name figures.")
     given = None if everything else change
-    done = _as_operator(lambda one: operations.correct(one, event_id, given, reason, gateway))
+    done = as_operator(lambda one: operations.correct(one, event_id, given, reason, gateway))
     facts = {
         "usage_record_id": wire_id("usage_record", done.usage_record_id),
         "corrects": wire_id("usage_record", done.corrects),
         "left": done.left.shown(),
     }
     if as_json:
-        _print_json(facts)
+        print_json(facts)
         return
     left = ", ".join(f"{name} {value}" for name, value in done.left.shown().items())
     typer.echo(f"{facts['usage_record_id']} corrects {facts['corrects']}. What is left: {left}.")
@@ -136,20 +98,20 @@ def correct(  # noqa: PLR0913 - an option each
 @app.command()
 def freeze(slug: Slug, reason: Reason, *, as_json: AsJson = False) -> None:
     """Stop all spending of an account; reading goes on."""
-    changed = _as_operator(lambda operator: operations.freeze(operator, slug, reason))
+    changed = as_operator(lambda operator: operations.freeze(operator, slug, reason))
     _tell_frozen(slug, frozen=True, changed=changed, as_json=as_json)
 
 
 @app.command()
 def unfreeze(slug: Slug, reason: Reason, *, as_json: AsJson = False) -> None:
     """Let a frozen account spend again."""
-    changed = _as_operator(lambda operator: operations.unfreeze(operator, slug, reason))
+    changed = as_operator(lambda operator: operations.unfreeze(operator, slug, reason))
     _tell_frozen(slug, frozen=False, changed=changed, as_json=as_json)
 
 
 def _tell_frozen(slug: str, *, frozen: bool, changed: bool, as_json: bool) -> None:
     if as_json:
-        _print_json({"slug": slug, "frozen": frozen, "changed": changed})
+        print_json({"slug": slug, "frozen": frozen, "changed": changed})
         return
     state = "frozen" if frozen else "not frozen"
     typer.echo(f"{slug} is {state}{'' if changed else ', as it was before'}.")
@@ -158,10 +120,10 @@ def _tell_frozen(slug: str, *, frozen: bool, changed: bool, as_json: bool) -> No
 @app.command("verify")
 def verify_promises(*, as_json: AsJson = False) -> None:
     """Check the promises on live data, while the service runs; exit 1 names the first row that is wrong."""
-    settings = _ready()
-    found = _on_database(settings, _verify_quietly if as_json else _verify_with_bar)
+    settings = ready()
+    found = on_database(settings, _verify_quietly if as_json else _verify_with_bar)
     if as_json:
-        _print_json(_facts(found))
+        print_json(_facts(found))
     elif found.wrong is None:
         typer.echo(
             f"All is well: {found.checks} checks over {found.accounts} accounts,"
@@ -209,7 +171,3 @@ async def _verify_with_bar(database: Database) -> Verified:
             progress.update(task, description=name, completed=done, total=of)
 
         return await verify(database, told)
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))

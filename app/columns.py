@@ -1,5 +1,6 @@
 """What rows hold and how time is asked for, in each database's dialect: column types, and the database's clock."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from typing import Any
@@ -19,6 +20,12 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.visitors import InternalTraversal
 
 Micro = BigInteger
+Read = Callable[[Any], Any]
+"""How a column's value is read from what the driver gives."""
+
+
+def _moment_of_sqlite(value: str | None) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(f"{value}+00:00")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -33,9 +40,9 @@ class UtcDateTime(TypeDecorator[datetime]):
             raise ValueError("a time without a zone")
         return value.astimezone(UTC) if value is not None else None
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy gives it
-        """SQLite forgets the zone; it is UTC."""
-        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+    def result_processor(self, dialect: Dialect, coltype: object) -> Read | None:  # noqa: ARG002 - SQLAlchemy gives it
+        """SQLite holds a text without a zone; it is UTC. SQLAlchemy's own reader takes three times as long."""
+        return _moment_of_sqlite if dialect.name == "sqlite" else None
 
 
 class EnumNumber(TypeDecorator[Any]):
@@ -52,9 +59,9 @@ class EnumNumber(TypeDecorator[Any]):
         """Store the number; an unknown one raises."""
         return None if value is None else self.kind(value).value
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy gives it
+    def result_processor(self, dialect: Dialect, coltype: object) -> Read | None:  # noqa: ARG002 - SQLAlchemy gives it
         """Read the number; an unknown one raises."""
-        return None if value is None else self.kind(value)
+        return {None: None, **{one.value: one for one in self.kind}}.__getitem__
 
 
 class EnumText(TypeDecorator[Any]):
@@ -71,9 +78,9 @@ class EnumText(TypeDecorator[Any]):
         """Store the text; an unknown one raises."""
         return None if value is None else self.kind(value).value
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy gives it
+    def result_processor(self, dialect: Dialect, coltype: object) -> Read | None:  # noqa: ARG002 - SQLAlchemy gives it
         """Read the text; an unknown one raises."""
-        return None if value is None else self.kind(value)
+        return {None: None, **{one.value: one for one in self.kind}}.__getitem__
 
 
 def folded(length: int) -> String:

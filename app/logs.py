@@ -62,6 +62,8 @@ def set_up_logs(settings: Settings) -> None:
     # These write the addresses that they call, secrets in them included.
     for chatty in ("httpx", "httpx2", "httpcore", "httpcore2", "aiosqlite", "asyncio", "mail.log"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    # `r9s migrate` says from where to where; Alembic says how it went about it.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

@@ -1,5 +1,6 @@
 """The service: `create_app(settings)`: what it is made of, how it starts and stops."""
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -98,4 +99,7 @@ async def _run(
         background = Background(database, settings, mailer, gate)
         background.start()
         opened.push_async_callback(background.stop)
+        # What lives as long as the service is not looked through again at each collection.
+        gc.freeze()
+        opened.callback(gc.unfreeze)
         yield

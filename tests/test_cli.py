@@ -15,8 +15,8 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def r9s(tmp_path: Path, database_url: str) -> Run:
-    """Run the command in a folder of its own."""
+def r9s(tmp_path: Path) -> Run:
+    """Run the command in a folder of its own, on SQLite there unless told otherwise."""
 
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         given = {name: value for name, value in os.environ.items() if not name.startswith("R9S_")}
@@ -24,7 +24,7 @@ def r9s(tmp_path: Path, database_url: str) -> Run:
         return subprocess.run(  # noqa: S603 - our own command
             [sys.executable, "-c", code, *arguments],
             cwd=tmp_path,
-            env={**given, "R9S_DATABASE_URL": database_url, "COLUMNS": "200"}
+            env={**given, "COLUMNS": "200"}
             | {"PYTHONPATH": str(Path(__file__).parent.parent)}
             | environment,
             capture_output=True,
@@ -69,8 +69,8 @@ def test_a_wrong_setting_is_a_sentence_and_not_a_trace(r9s: Run) -> None:
     assert "Traceback" not in refused.stderr
 
 
-def test_migrate_says_from_where_to_where(r9s: Run) -> None:
-    told = json.loads(r9s("migrate", "--json").stdout)
+def test_migrate_says_from_where_to_where(r9s: Run, database_url: str) -> None:
+    told = json.loads(r9s("migrate", "--json", R9S_DATABASE_URL=database_url).stdout)
     assert told["before"] == told["after"]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from app import cli_gateways
+from app import cli_gateways, cli_work
 from app.credentials import KeyKind, key_kind
 from app.errors import NotFound
 
@@ -16,7 +16,7 @@ def run(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Run the command on this test's database."""
     monkeypatch.setenv("R9S_DATABASE_URL", database_url)
     # Logging is a process's own affair; other tests share this one.
-    monkeypatch.setattr(cli_gateways, "set_up_logs", lambda _settings: None)
+    monkeypatch.setattr(cli_work, "set_up_logs", lambda _settings: None)
     return lambda *arguments: CliRunner().invoke(cli_gateways.app, list(arguments))
 
 

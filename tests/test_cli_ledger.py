@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 from typer.testing import CliRunner
 
-from app import cli_ledger
+from app import cli_ledger, cli_work
 from app.database import Database
 from app.errors import Invalid, NotFound
 from app.money import MICRO
@@ -22,7 +22,7 @@ def run(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Run the command on this test's database."""
     monkeypatch.setenv("R9S_DATABASE_URL", database_url)
     # Logging is a process's own affair; other tests share this one.
-    monkeypatch.setattr(cli_ledger, "set_up_logs", lambda _settings: None)
+    monkeypatch.setattr(cli_work, "set_up_logs", lambda _settings: None)
     return lambda *arguments: CliRunner().invoke(cli_ledger.app, list(arguments))
 
 

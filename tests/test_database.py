@@ -346,7 +346,7 @@ async def test_a_role_that_nobody_knows_is_neither_stored_nor_read(
     with pytest.raises(StatementError):
         await database.row(select(literal(wrong, EnumNumber(Role))))
     stored = text("SELECT 15 AS role").columns(role=EnumNumber(Role))
-    with pytest.raises(ValueError, match="15"):
+    with pytest.raises(LookupError, match="15"):
         await database.row(stored)
 
 

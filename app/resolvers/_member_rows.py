@@ -202,7 +202,7 @@ class _Shape:
         columns = (*COLUMNS, *(_usage(at, month) if self.usage else ()))
         # The id, last in each key, stands first in the row.
         parts = (part.label(f"key_{n}") for n, part in enumerate(key[:-1]))
-        statement: AnySelect = select(*columns, *parts, col(Member.account_id))
+        statement: AnySelect = select(*columns, *parts)
         statement = statement.join_from(Member, User, col(User.id) == col(Member.user_id))
         if self.usage:
             statement = statement.outerjoin(MonthCounter, _in_month(month))
@@ -275,10 +275,14 @@ async def page_of_each(
         [only] = seats
         found = {only: await viewer.database.rows(_prepared(shape), values(only))}
     else:
-        found = await rows_of_each(viewer, seats, lambda one: shape.select(values(one)))
+        found = await rows_of_each(
+            viewer, seats, lambda one: shape.select(values(one)).add_columns(col(Member.account_id))
+        )
+
+    before = len(COLUMNS) + USAGE * usage
 
     def key_of(row: Any) -> list[Any]:
-        return plain_key((*row[len(COLUMNS) + USAGE * usage : -1], row[0]))
+        return plain_key((*row[before : before + len(KEYS[query.order]) - 1], row[0]))
 
     pages = {}
     for one, rows in found.items():

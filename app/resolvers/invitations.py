@@ -1,6 +1,6 @@
 """Invitations: sending, listing, ending, accepting and declining them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from sqlmodel import col
@@ -94,16 +94,25 @@ async def invitation(viewer: Viewer, seats: Mapping[UUID, Seat]) -> dict[UUID, I
 
 
 @signed_in
-async def own_invitation(viewer: Viewer, invitation_id: UUID) -> InvitationRow:
-    """Show an invitation to the person who was invited. Raises `NotFound`."""
+async def own_invitations(viewer: Viewer, ids: Sequence[UUID]) -> dict[UUID, InvitationRow]:
+    """Show invitations to the person who was invited, answered ones too; others are left out."""
     me = viewer.person
+    if not me.email_verified:
+        return {}
     statement = in_full().where(
-        col(Invitation.id) == invitation_id, col(Invitation.email_folded) == me.email_folded
+        col(Invitation.id).in_(ids), col(Invitation.email_folded) == me.email_folded
     )
-    row = await viewer.database.row(statement) if me.email_verified else None
-    if row is None:
+    rows = await viewer.database.rows(statement)
+    return {row.id: invitation_row(viewer.settings, row) for row in rows}
+
+
+@signed_in
+async def own_invitation(viewer: Viewer, invitation_id: UUID) -> InvitationRow:
+    """Show one of `own_invitations`. Raises `NotFound`."""
+    found = await own_invitations(viewer, [invitation_id])
+    if invitation_id not in found:
         raise NotFound
-    return invitation_row(viewer.settings, row)
+    return found[invitation_id]
 
 
 @signed_in

@@ -4,9 +4,10 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlmodel import col
 
 from app.access import Actor, Viewer, anyone, signed_in_writes, system
@@ -137,10 +138,10 @@ async def sign_in(actor: Actor, identity: Identity, *, replacing: str | None) ->
     return secret
 
 
-@anyone
-async def session_of(viewer: Viewer, secret: str) -> SessionFacts | None:
-    """Find the live session behind a cookie, by one statement; None for an ended or unknown one."""
-    statement: AnySelect = (
+@lru_cache(maxsize=1)
+def _live_session() -> AnySelect:
+    """Select the session of a `secret_hash` with its person: built once, since every request begins with it."""
+    return (
         select(
             *PERSON_COLUMNS,
             col(Session.id).label("session_id"),
@@ -151,9 +152,16 @@ async def session_of(viewer: Viewer, secret: str) -> SessionFacts | None:
             now().label("now"),
         )
         .join_from(Session, User, col(User.id) == col(Session.user_id))
-        .where(col(Session.secret_hash) == _hash(secret), col(Session.expires_at) > now())
+        .where(
+            col(Session.secret_hash) == bindparam("secret_hash"), col(Session.expires_at) > now()
+        )
     )
-    row = await viewer.database.row(statement)
+
+
+@anyone
+async def session_of(viewer: Viewer, secret: str) -> SessionFacts | None:
+    """Find the live session behind a cookie, by one statement; None for an ended or unknown one."""
+    row = await viewer.database.row(_live_session(), {"secret_hash": _hash(secret)})
     if row is None:
         return None
     idle = row.now - row.seen_at

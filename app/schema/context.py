@@ -62,11 +62,16 @@ class Context:
         return found
 
     async def own_invitation(self, invitation_id: UUID) -> InvitationRow:
-        """Find an invitation to the viewer that still waits. Raises `NotFound`."""
-        for row in await self.once(invitations.pending_invitations):
-            if row.id == invitation_id:
-                return row
-        raise NotFound
+        """Find an invitation to the viewer, an answered one too. Raises `NotFound`."""
+
+        async def answer(ids: list[UUID]) -> list[Any]:
+            shown = await invitations.own_invitations(self.viewer, ids)
+            return [shown.get(one) or NotFound() for one in ids]
+
+        found: InvitationRow = await self._loader(invitations.own_invitations, answer).load(
+            invitation_id
+        )
+        return found
 
     def _loader(
         self, key: Hashable, answer: Callable[[list[Any]], Awaitable[list[Any]]]

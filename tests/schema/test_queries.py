@@ -169,6 +169,17 @@ async def test_a_node_that_the_role_may_not_see_is_null_and_forbidden_at_its_pla
     assert answer["errors"][0]["extensions"]["code"] == "FORBIDDEN"
 
 
+@pytest.mark.usefixtures("acme")
+async def test_the_id_of_a_member_whom_one_may_not_see_names_nothing(window: Window) -> None:
+    page = (await members(window))["edges"]
+    ids = {edge["node"]["user"]["name"]: edge["node"]["id"] for edge in page}
+    query = "query($ids: [ID!]!) { nodes(ids: $ids) { id } }"
+    asked = [ids["Adam"], ids["Olga"], ids["Mia"]]
+    seen = await window.data("mia", query, ids=asked)
+    assert seen["nodes"] == [None, {"id": ids["Olga"]}, {"id": ids["Mia"]}]
+    assert (await window.data("sam", query, ids=asked))["nodes"] == [None] * 3
+
+
 async def test_the_invited_see_their_invitation_as_a_node_and_the_inviters_name_only(
     window: Window, acme: str
 ) -> None:
@@ -182,6 +193,12 @@ async def test_the_invited_see_their_invitation_as_a_node_and_the_inviters_name_
     )
     assert data["viewer"]["pendingInvitations"] == [data["node"]]
     assert data["node"]["invitedBy"] == {"name": "Olga", "email": None}
+    decline = f'mutation {{ declineInvitation(invitationId: "{node_id}") {{ id status }} }}'
+    declined = (await window.data("sam", decline))["declineInvitation"]
+    again = f'{{ node(id: "{node_id}") {{ id ... on Invitation {{ status }} }} }}'
+    assert await window.data("sam", again) == {"node": declined}
+    await window.person("otto")
+    assert await window.data("otto", again) == {"node": None}
 
 
 async def test_an_invitation_is_shown_by_its_token_signed_out_and_nothing_else_is(
