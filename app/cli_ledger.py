@@ -41,7 +41,8 @@ GatewayName = Annotated[
 SIGNED = {"ignore_unknown_options": True}
 
 
-def _ready() -> Settings:
+def ready() -> Settings:
+    """Read the settings and see that the database is of this version. Raises `Conflict`."""
     settings = load_settings()
     set_up_logs(settings)
     if settings.sandbox:
@@ -63,7 +64,7 @@ def _on_database(settings: Settings, work: Callable[[Database], Awaitable[R]]) -
 
 
 def _as_operator(work: Callable[[Viewer], Awaitable[R]]) -> R:
-    settings = _ready()
+    settings = ready()
     return _on_database(
         settings, lambda database: work(Viewer(database, settings, kind=AuditActorKind.OPERATOR))
     )
@@ -158,7 +159,7 @@ def _tell_frozen(slug: str, *, frozen: bool, changed: bool, as_json: bool) -> No
 @app.command("verify")
 def verify_promises(*, as_json: AsJson = False) -> None:
     """Check the promises on live data, while the service runs; exit 1 names the first row that is wrong."""
-    settings = _ready()
+    settings = ready()
     found = _on_database(settings, _verify_quietly if as_json else _verify_with_bar)
     if as_json:
         _print_json(_facts(found))
