@@ -29,6 +29,7 @@ __all__ = [
     "Seat",
     "Viewer",
     "anyone",
+    "in_steps",
     "reads",
     "signed_in",
     "signed_in_writes",
@@ -296,6 +297,14 @@ def anyone(
 ) -> Callable[Concatenate[Viewer, P], Awaitable[R]]:
     """Declare a reading verb whose argument is itself the proof: a session's secret, a letter's token."""
     _declare(function, "anyone")
+    return function
+
+
+def in_steps(
+    function: Callable[Concatenate[Viewer, P], Awaitable[R]],
+) -> Callable[Concatenate[Viewer, P], Awaitable[R]]:
+    """Declare a verb of several steps: verbs that check and write, with a hosted service asked between, never in, them."""
+    _declare(function, "in_steps")
     return function
 
 

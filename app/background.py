@@ -1,4 +1,4 @@
-"""Work beside the requests: letters are delivered, expired holds ended, ended sessions deleted. Each loop survives any failure."""
+"""Work beside the requests: letters, alerts, expired holds, ended sessions, Stripe's side of the books. Each loop survives any failure."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,9 +8,10 @@ import structlog
 
 from app.database import Database
 from app.integrations.mail import Mailer, MailRefused
+from app.integrations.stripe import Stripe
 from app.metering.gate import Gate
 from app.models import AuditActorKind
-from app.resolvers import letters, sessions
+from app.resolvers import alert_letters, customers, letters, reconciliation, sessions
 from app.resolvers.letters import DueLetter
 from app.seats import Viewer
 from app.settings import Settings
@@ -22,12 +23,14 @@ LETTERS_AT_ONCE = 10
 LETTER_SECONDS = 1.0
 SESSION_SECONDS = 3600.0
 HOLD_SECONDS = 15.0
+ALERT_SECONDS = 10.0
+STRIPE_SECONDS = 60.0
 STOP_SECONDS = 10.0
 
 
-def system_viewer(database: Database, settings: Settings) -> Viewer:
+def system_viewer(database: Database, settings: Settings, stripe: Stripe | None = None) -> Viewer:
     """The service itself, as it acts in system verbs."""
-    return Viewer(database, settings, kind=AuditActorKind.SYSTEM)
+    return Viewer(database, settings, kind=AuditActorKind.SYSTEM, stripe=stripe)
 
 
 async def deliver_due(database: Database, settings: Settings, mailer: Mailer) -> int:
@@ -66,11 +69,17 @@ async def _note_failure(viewer: Viewer, letter: DueLetter, error: Exception) -> 
 class Background:
     """The loops, started and stopped with the app."""
 
-    def __init__(self, database: Database, settings: Settings, mailer: Mailer, gate: Gate) -> None:
-        viewer = system_viewer(database, settings)
+    def __init__(
+        self, database: Database, settings: Settings, mailer: Mailer, gate: Gate, stripe: Stripe
+    ) -> None:
+        viewer = system_viewer(database, settings, stripe)
         self._work: dict[str, tuple[float, Callable[[], Awaitable[object]]]] = {
             "letters": (LETTER_SECONDS, lambda: deliver_due(database, settings, mailer)),
             "holds": (HOLD_SECONDS, gate.end_expired_holds),
+            "balance_alerts": (ALERT_SECONDS, lambda: alert_letters.send_balance_alerts(viewer)),
+            "quota_alerts": (ALERT_SECONDS, lambda: alert_letters.send_quota_alerts(viewer)),
+            "customers": (STRIPE_SECONDS, lambda: customers.keep_customers_in_step(viewer)),
+            "reconcile": (STRIPE_SECONDS, lambda: reconciliation.reconcile_daily(viewer)),
             "sessions": (SESSION_SECONDS, lambda: sessions.end_stale_sessions(viewer)),
         }
         self._stopping = asyncio.Event()

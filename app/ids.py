@@ -17,6 +17,9 @@ KINDS = {
     "usage_record": "use",
     "ledger_entry": "led",
     "hold": "hld",
+    "top_up": "top",
+    "invoice": "ivc",
+    "balance_alert": "alt",
 }
 _PREFIXES = {prefix: kind for kind, prefix in KINDS.items()}
 _HEX = frozenset("0123456789abcdef")

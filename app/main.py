@@ -96,7 +96,7 @@ async def _run(
         gate.start()
         opened.push_async_callback(gate.stop)
         app.metering.gate = gate
-        background = Background(database, settings, mailer, gate)
+        background = Background(database, settings, mailer, gate, stripe)
         background.start()
         opened.push_async_callback(background.stop)
         # What lives as long as the service is not looked through again at each collection.

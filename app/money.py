@@ -10,6 +10,14 @@ MAX_MICRO = 10**18
 UNLIMITED = -1
 DISABLED = 0
 
+NO_DECIMALS = (
+    *("BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA"),
+    *("PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"),
+)
+THREE_DECIMALS = ("BHD", "JOD", "KWD", "OMR", "TND")
+# How many decimals Stripe's amounts have where they have not two (https://docs.stripe.com/currencies).
+_DECIMALS = dict.fromkeys(NO_DECIMALS, 0) | dict.fromkeys(THREE_DECIMALS, 3)
+
 _DECIMAL = re.compile(r"-?[0-9]{1,13}(\.[0-9]{1,6})?", re.ASCII)
 
 
@@ -51,3 +59,22 @@ def parse_quota(text: object, field: str = "quota") -> int:
     if micro < 0:
         raise Invalid(**{field: 'A quota is positive, "-1" for no limit or "0" for none at all.'})
     return micro
+
+
+def short_credits(micro: int) -> str:
+    """Show micro-credits for people, without zeros that say nothing: 1500000 → "1.5"."""
+    whole, _, rest = credits_text(micro).partition(".")
+    return f"{whole}.{rest}".rstrip("0").rstrip(".")
+
+
+def money_text(minor: int, currency: str) -> str:
+    """Show an amount that stands in a currency's smallest unit: 1250, "USD" → "12.50"."""
+    decimals = _DECIMALS.get(currency.upper(), 2)
+    return f"{Decimal(minor).scaleb(-decimals):f}"
+
+
+def price_of(micro: int, currency: str, currency_per_unit: str) -> int | None:
+    """Tell what credits cost, in the currency's smallest unit; None where that is no whole number."""
+    decimals = _DECIMALS.get(currency.upper(), 2)
+    price = Decimal(micro).scaleb(-6) * Decimal(currency_per_unit).scaleb(decimals)
+    return int(price) if price == price.to_integral_value() else None

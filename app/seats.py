@@ -1,10 +1,10 @@
 """Seats: a person's place in an account, found together with the account, and who asks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
 from sqlalchemy import Uuid, bindparam, select
@@ -12,7 +12,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from app.database import AnySelect, Database, now
-from app.errors import Dissolved, NotFound, Refusal, Unauthenticated
+from app.errors import Dissolved, NotFound, Refusal, Unauthenticated, Unavailable
 from app.models import Account, AuditActorKind, Member, Table, User
 from app.permissions import (
     MANAGEMENT_KEY_PERMISSIONS,
@@ -22,6 +22,9 @@ from app.permissions import (
     permissions_of,
 )
 from app.settings import Settings
+
+if TYPE_CHECKING:  # the package behind it takes long to import, and most commands need none of it
+    from app.integrations.stripe import Stripe
 
 
 @dataclass(slots=True)
@@ -101,6 +104,7 @@ class Viewer:
     request_id: str | None = None
     ip: str | None = None
     key: KeyFacts | None = None
+    stripe: "Stripe | None" = None
     seats: dict[UUID, Seat] = field(default_factory=dict)
 
     @property
@@ -109,6 +113,18 @@ class Viewer:
         if self.user is None:
             raise Unauthenticated
         return self.user
+
+    @property
+    def at_stripe(self) -> "Stripe":
+        """Stripe, to be asked outside of any transaction. Raises `Unavailable` in a process without it."""
+        if self.stripe is None:
+            raise Unavailable
+        return self.stripe
+
+    def as_system(self) -> Self:
+        """The service itself, as it acts upon what this viewer, or a hosted service, has caused."""
+        kind = AuditActorKind.SYSTEM
+        return replace(self, user=None, key=None, kind=kind, session_id=None, seats={})
 
 
 SEAT_COLUMNS: tuple[Any, ...] = (

@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -94,6 +95,10 @@ class Settings(BaseSettings):
     stripe_webhook_secret_previous: SecretStr = says(
         SecretStr(""), "Counts as well while the webhook's secret is changed; empty: none."
     )
+    stripe_pages: Words = says(
+        ("https://checkout.stripe.com", "https://billing.stripe.com"),
+        "Origins of Stripe's own pages, to which forms lead; add a Checkout domain of your own.",
+    )
     stripe_tax: bool = says(default=False, sentence="Let Stripe compute taxes on top of the price.")
     stripe_promotion_codes: bool = says(
         default=False, sentence="Take Stripe's promotion codes at Checkout."
@@ -123,6 +128,9 @@ class Settings(BaseSettings):
         1000, upto=100_000, says="Letters an organization may cause in an hour."
     )
 
+    rate_limit_webhook: int = limit(
+        60_000, upto=10_000_000, says="Webhooks a minute from one address."
+    )
     rate_limit_gateway: int = limit(
         1_000_000, upto=1_000_000_000, says="Requests a minute of one gateway, in each process."
     )
@@ -139,6 +147,14 @@ class Settings(BaseSettings):
         "", "File with the operator's own prices of models, JSON; they come before all others."
     )
 
+    currency: str = Field(
+        default="USD", pattern="^[A-Z]{3}$", description="What credits are sold in (ISO 4217)."
+    )
+    currency_per_unit: str = Field(
+        default="1",
+        pattern=r"^[0-9]{1,9}(\.[0-9]{1,6})?$",
+        description="What one credit costs, in that currency.",
+    )
     session_idle_minutes: int = limit(120, upto=1440, says="A session ends after this pause.")
     session_hours: int = limit(12, upto=168, says="A session ends after this time in all.")
     fresh_sign_in_minutes: int = limit(10, upto=120, says="How long a sign-in counts as fresh.")
@@ -147,6 +163,9 @@ class Settings(BaseSettings):
     page_size: int = limit(100, upto=100, says="Most rows in one page of GraphQL.")
     list_input: int = limit(500, upto=1000, says="Most items in one list that a client sends.")
     body_bytes: int = limit(65_536, at_least=1024, upto=1_048_576, says="Largest request body.")
+    webhook_body_bytes: int = limit(
+        262_144, at_least=1024, upto=16_777_216, says="Largest body of a webhook."
+    )
     query_depth: int = limit(8, upto=20, says="Deepest GraphQL query.")
     query_aliases: int = limit(15, upto=100, says="Most aliases in a GraphQL query.")
     query_tokens: int = limit(1000, upto=10_000, says="Most tokens in a GraphQL query.")
@@ -165,6 +184,12 @@ class Settings(BaseSettings):
     key_overlap_minutes: int = limit(
         1440, upto=10_080, says="Longest that a rotated key's old secret goes on working."
     )
+
+    top_up_least: int = limit(5, upto=1_000_000, says="Fewest credits of one top-up.")
+    top_up_most: int = limit(10_000, upto=1_000_000, says="Most credits of one top-up.")
+    top_up_cap: int = limit(100, upto=10_000, says="Top-ups of an account that wait to be paid.")
+    alert_cap: int = limit(10, upto=100, says="Balance alerts of an account.")
+    alert_emails: int = limit(10, upto=100, says="Addresses that balance alerts are mailed to.")
 
     metrics_host: str = says("127.0.0.1", "Address on which Prometheus reads the figures.")
     metrics_port: int = limit(
@@ -189,7 +214,9 @@ class Settings(BaseSettings):
         """Argument, then environment, then `.env`, then secret files."""
         return init_settings, env_settings, dotenv_settings, file_secret_settings
 
-    @field_validator("allowed_origins", "allowed_hosts", "trusted_proxies", mode="before")
+    @field_validator(
+        "allowed_origins", "allowed_hosts", "trusted_proxies", "stripe_pages", mode="before"
+    )
     @classmethod
     def _split_words(cls, value: object) -> object:
         return (
@@ -243,6 +270,8 @@ class Settings(BaseSettings):
                 yield f"R9S_ALLOWED_ORIGINS must list origins such as https://app.example.com, and not {origin}."
 
     def _refusals_of_stripe(self) -> Any:
+        if not Decimal(self.currency_per_unit):
+            yield "R9S_CURRENCY_PER_UNIT must be more than nothing."
         live = self.environment == "production"
         key = self.stripe_api_key.get_secret_value()
         if not key.startswith(LIVE_KEYS if live else TEST_KEYS):

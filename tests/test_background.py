@@ -18,6 +18,7 @@ from app.background import Background, deliver_due
 from app.credentials import is_invitation_token
 from app.database import Database
 from app.integrations.mail import Mailer
+from app.integrations.stripe import Stripe
 from app.metering.gate import Gate
 from app.models import Invitation, OutboxLetter
 from app.permissions import Role
@@ -254,7 +255,7 @@ async def test_the_loops_survive_a_failure_and_stop(
 
     monkeypatch.setattr(background, "deliver_due", failing)
     monkeypatch.setattr(background, "LETTER_SECONDS", 0.001)
-    loops = Background(database, settings, mailer, Gate(database, settings))
+    loops = Background(database, settings, mailer, Gate(database, settings), Stripe(settings))
     loops.start()
     await asyncio.wait_for(again.wait(), 10)
     await loops.stop()

@@ -11,6 +11,7 @@ from sqlmodel import col
 
 from app.database import Connection, Database, UtcParts, utc_parts
 from app.ledger.checks import Check, hold_checks, ledger_checks
+from app.ledger.payment_checks import payment_checks
 from app.ledger.usage_checks import usage_checks
 from app.models import Account, Transfer, UsageRecord
 
@@ -44,7 +45,7 @@ class Verified:
 
 def all_checks(parts: UtcParts) -> list[Check]:
     """List the checks, in SQL as this database says hours, days and months."""
-    return [*ledger_checks(parts), *hold_checks(parts), *usage_checks(parts)]
+    return [*ledger_checks(parts), *payment_checks(), *hold_checks(parts), *usage_checks(parts)]
 
 
 async def verify(database: Database, told: Told = lambda _name, _done, _of: None) -> Verified:

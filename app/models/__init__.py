@@ -4,6 +4,19 @@ from app.models.accounts import Account
 from app.models.audit import AuditActorKind, AuditEvent
 from app.models.avatars import Avatar
 from app.models.base import Table, metadata
+from app.models.billing import (
+    BalanceAlert,
+    BillingCustomer,
+    Chore,
+    Invoice,
+    PaymentProblem,
+    QuotaAlert,
+    Reversal,
+    ReversalKind,
+    StripeEvent,
+    TopUp,
+    TopUpStatus,
+)
 from app.models.invitations import Invitation, InvitationStatus
 from app.models.keys import ApiKey, KeySecret, ManagementKey, ManagementKeyUse
 from app.models.ledger import LedgerAccount, LedgerEntry, LedgerKind, Transfer, Wallet
@@ -26,6 +39,9 @@ __all__ = [
     "AuditActorKind",
     "AuditEvent",
     "Avatar",
+    "BalanceAlert",
+    "BillingCustomer",
+    "Chore",
     "CounterKind",
     "Gateway",
     "GatewayToken",
@@ -33,6 +49,7 @@ __all__ = [
     "HoldStatus",
     "Invitation",
     "InvitationStatus",
+    "Invoice",
     "KeySecret",
     "LedgerAccount",
     "LedgerEntry",
@@ -42,9 +59,16 @@ __all__ = [
     "Member",
     "MonthCounter",
     "OutboxLetter",
+    "PaymentProblem",
+    "QuotaAlert",
+    "Reversal",
+    "ReversalKind",
     "Session",
     "SignInAttempt",
+    "StripeEvent",
     "Table",
+    "TopUp",
+    "TopUpStatus",
     "Transfer",
     "UsageDay",
     "UsageDayDetail",

@@ -10,6 +10,7 @@ from strawberry.types.execution import ExecutionContext
 from app.schema.accounts import PersonalAccount
 from app.schema.api_keys import ApiKeyMutations
 from app.schema.audit import AuditEvent
+from app.schema.billing import BillingMutations
 from app.schema.documents import Documents, kept_documents
 from app.schema.invitations import InvitationMutations
 from app.schema.lane import Lane
@@ -31,6 +32,7 @@ class Mutation(
     MemberMutations,
     ApiKeyMutations,
     ManagementKeyMutations,
+    BillingMutations,
 ):
     """What can be done."""
 

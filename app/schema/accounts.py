@@ -8,11 +8,19 @@ from uuid import UUID
 import strawberry
 
 from app.permissions import permissions_of
-from app.resolvers import api_keys, audit, balances, ledger
+from app.resolvers import alerts, api_keys, audit, balances, billing, invoices, ledger
 from app.resolvers import usage as usages
 from app.schema.api_keys import ApiKey, api_key
 from app.schema.audit import AuditEvent, AuditFilter, audit_event, event_filter
 from app.schema.balances import Balance, balance
+from app.schema.billing import (
+    BalanceAlert,
+    BillingDetails,
+    Invoice,
+    balance_alert,
+    billing_details,
+    invoice,
+)
 from app.schema.connections import Connection, connection
 from app.schema.context import Info, given
 from app.schema.enums import AccountKind, Granularity, Permission, Role, UsageDimension
@@ -146,6 +154,29 @@ class Account(Node):
         )
         count = partial(load, api_keys.count_api_keys, self.account_id, all=all)
         return connection(page, api_key, count)
+
+    @requires(invoices.list_invoices, "Invoices, newest first.")
+    async def invoices(
+        self, info: Info, first: int = 20, after: str | None = strawberry.UNSET
+    ) -> Connection[Invoice] | None:
+        """List invoices."""
+        load = info.context.load
+        page = await load(invoices.list_invoices, self.account_id, first, given(after))
+        count = partial(load, invoices.count_invoices, self.account_id)
+        return connection(page, invoice, count)
+
+    @requires(alerts.list_alerts, "Below which balance somebody is mailed, the lowest first.")
+    async def alerts(self, info: Info) -> list[BalanceAlert] | None:
+        """List the thresholds."""
+        rows = await info.context.load(alerts.list_alerts, self.account_id)
+        return [balance_alert(row) for row in rows]
+
+    @requires(
+        billing.billing_details, "Whom invoices are made out to; empty before the first top-up."
+    )
+    async def billing_details(self, info: Info) -> BillingDetails | None:
+        """Ask Stripe."""
+        return billing_details(await info.context.load(billing.billing_details, self.account_id))
 
     @requires(audit.audit_log, "Every change of state, newest first.")
     async def audit_log(

@@ -4,7 +4,7 @@ from enum import Enum
 
 import strawberry
 
-from app.models import AuditActorKind, InvitationStatus, LedgerKind
+from app.models import AuditActorKind, InvitationStatus, LedgerKind, TopUpStatus
 from app.permissions import AccountKind, Permission, Role
 from app.resolvers.members import MemberOrder
 from app.resolvers.usage import Dimension as UsageDimension
@@ -18,6 +18,7 @@ strawberry.enum(AccountKind, description="The two kinds of account.")
 strawberry.enum(MemberOrder, description="What members are ordered by.")
 strawberry.enum(InvitationStatus, description="What has become of an invitation.")
 strawberry.enum(LedgerKind, description="Why credits moved.")
+strawberry.enum(TopUpStatus, description="What has become of a top-up.")
 strawberry.enum(AuditActorKind, description="What acted.")
 strawberry.enum(Granularity, description="How long the buckets of a report are.")
 strawberry.enum(UsageDimension, name="UsageDimension", description="By what usage is told apart.")
@@ -41,5 +42,6 @@ __all__ = [
     "OrderDirection",
     "Permission",
     "Role",
+    "TopUpStatus",
     "UsageDimension",
 ]

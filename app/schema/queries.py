@@ -11,18 +11,22 @@ from app.errors import Forbidden, Invalid, NotFound, Refusal
 from app.ids import read_wire_id
 from app.resolvers import (
     accounts,
+    alerts,
     api_keys,
     audit,
     invitations,
+    invoices,
     ledger,
     management_keys,
     members,
+    top_ups,
     usage,
     users,
 )
 from app.schema.accounts import Account, PersonalAccount
 from app.schema.api_keys import api_key
 from app.schema.audit import audit_event
+from app.schema.billing import balance_alert, invoice, top_up
 from app.schema.context import Info
 from app.schema.invitations import Invitation, invitation
 from app.schema.ledger import ledger_entry
@@ -102,6 +106,18 @@ async def _usage_record(info: Info, row_id: UUID) -> Node:
     return usage_record(await info.context.load(usage.usage_record, row_id))
 
 
+async def _top_up(info: Info, row_id: UUID) -> Node:
+    return top_up(await info.context.load(top_ups.top_up, row_id))
+
+
+async def _invoice(info: Info, row_id: UUID) -> Node:
+    return invoice(await info.context.load(invoices.invoice, row_id))
+
+
+async def _balance_alert(info: Info, row_id: UUID) -> Node:
+    return balance_alert(await info.context.load(alerts.balance_alert, row_id))
+
+
 LOOK_UPS: dict[str, Callable[[Info, UUID], Awaitable[Node]]] = {
     "account": _account,
     "user": _user,
@@ -112,6 +128,9 @@ LOOK_UPS: dict[str, Callable[[Info, UUID], Awaitable[Node]]] = {
     "management_key": _management_key,
     "ledger_entry": _ledger_entry,
     "usage_record": _usage_record,
+    "top_up": _top_up,
+    "invoice": _invoice,
+    "balance_alert": _balance_alert,
 }
 
 

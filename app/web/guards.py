@@ -12,7 +12,8 @@ from app.web.edge import bearer_of
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # Machines call these without a cookie, and prove themselves by what they send.
-COOKIELESS_PATHS = ("/sandbox/identity/token", "/sandbox/identity/userinfo", "/webhooks/")
+WEBHOOKS = "/webhooks/"
+COOKIELESS_PATHS = ("/sandbox/identity/token", "/sandbox/identity/userinfo", WEBHOOKS)
 
 
 class CrossSite(Forbidden):
@@ -56,16 +57,19 @@ class Bodies:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
         self._most = settings.body_bytes
+        self._most_of_webhook = settings.webhook_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request. Raises `TooLarge`, `BadRequest`."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        webhook = scope["path"].startswith(WEBHOOKS)
+        most = self._most_of_webhook if webhook else self._most
         announced = Headers(scope=scope).get("content-length", "0")
         if not (announced.isascii() and announced.isdigit()):
             raise BadRequest
-        if len(announced) > len(str(self._most)) or int(announced) > self._most:
+        if len(announced) > len(str(most)) or int(announced) > most:
             raise TooLarge
         seen = 0
 
@@ -73,7 +77,7 @@ class Bodies:
             nonlocal seen
             message = await receive()
             seen += len(message.get("body", b""))
-            if seen > self._most:
+            if seen > most:
                 raise TooLarge
             return message
 

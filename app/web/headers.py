@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.settings import Settings
+from app.settings import STRIPE, Settings
 from app.web.edge import edge_of
 
 HSTS = "max-age=31536000; includeSubDomains"
@@ -23,13 +23,15 @@ def content_policy(settings: Settings) -> str:
     """Everything from our own origin, nothing inline.
 
     Browsers apply `form-action` to the redirects after a form as well: a form of ours that leads to
-    the sign-in ends at the identity provider, so its origin has to stand here.
+    the sign-in ends at the identity provider, and one that buys credits at Stripe's Checkout, so their
+    origins have to stand here.
     """
-    issuer = urlsplit(settings.oidc_issuer)
-    places = ["'self'"]
-    origin = f"{issuer.scheme}://{issuer.netloc}"
-    if issuer.netloc and origin != settings.base_url:
-        places.append(origin)
+    others = [_origin(settings.oidc_issuer)]
+    if settings.stripe_address == STRIPE:
+        others += settings.stripe_pages
+    else:
+        others.append(_origin(settings.stripe_address))
+    places = ["'self'", *(one for one in others if one and one != settings.base_url)]
     return "; ".join(
         [
             "default-src 'none'",
@@ -43,6 +45,11 @@ def content_policy(settings: Settings) -> str:
             "frame-ancestors 'none'",
         ]
     )
+
+
+def _origin(address: str) -> str:
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
 
 
 class SecurityHeaders:

@@ -21,6 +21,8 @@ class _Kind:
 
 
 KINDS = {
+    "balance_alert": _Kind("{account_name}: {available} credits left", "balance_alert"),
+    "quota_alert": _Kind("{percent} % of your quota in {account_name} is used", "quota_alert"),
     "invitation": _Kind("{inviter_name} invites you to {organization_name}", "invitation"),
     "admin_promoted": _Kind(
         "{member_name} is now an Admin of {organization_name}", "admin_promoted"
@@ -46,7 +48,7 @@ def _body(name: str, context: dict[str, Any]) -> str:
 
 def _link(settings: Settings, letter: DueLetter) -> str:
     if letter.invitation_id is None or letter.invitation_generation is None:
-        return settings.base_url
+        return settings.base_url + str(letter.fields.get("path", ""))
     token = invitation_token(
         settings.secret_key.get_secret_value(), letter.invitation_id, letter.invitation_generation
     )

@@ -27,6 +27,7 @@ from app.web.proxies import address_group
 log = structlog.get_logger()
 BUCKETS = 131_072
 STORE_PAUSE_SECONDS = 10
+WEBHOOKS = "/webhooks/"
 # The last is asked by ourselves, where Stripe is a stand-in.
 UNLIMITED_PATHS = ("/health/", "/static/", "/sandbox/stripe/v1/")
 
@@ -38,6 +39,7 @@ class RateLimits:
         self._address = RateLimitItemPerMinute(settings.rate_limit_address, namespace="address")
         self._user = RateLimitItemPerMinute(settings.rate_limit_user, namespace="user")
         self._sign_in = RateLimitItemPerMinute(settings.rate_limit_sign_in, namespace="sign-in")
+        self._webhook = RateLimitItemPerMinute(settings.rate_limit_webhook, namespace="webhook")
         self._key = settings.secret_key.get_secret_value().encode()
         self._alone = SlidingWindowCounterRateLimiter(MemoryStorage())
         self._shared = self._alone
@@ -48,9 +50,10 @@ class RateLimits:
             self._shared = SlidingWindowCounterRateLimiter(store)
         self._shared_again_at = 0.0
 
-    async def of_address(self, ip: str) -> None:
-        """Count a request of an address."""
-        await self._count(self._address, address_group(ip))
+    async def of_address(self, ip: str, path: str = "") -> None:
+        """Count a request of an address; webhooks come in bursts, and have a limit of their own."""
+        item = self._webhook if path.startswith(WEBHOOKS) else self._address
+        await self._count(item, address_group(ip))
 
     async def of_user(self, user_id: object) -> None:
         """Count a request of a signed-in user."""
@@ -120,5 +123,5 @@ class AddressLimit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request. Raises `RateLimited`."""
         if scope["type"] == "http" and not scope["path"].startswith(UNLIMITED_PATHS):
-            await self._limits.of_address(edge_of(scope).ip)
+            await self._limits.of_address(edge_of(scope).ip, scope["path"])
         await self.app(scope, receive, send)

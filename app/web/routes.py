@@ -4,7 +4,7 @@ from starlette.routing import BaseRoute, Route
 
 from app.schema import build_schema
 from app.settings import Settings
-from app.web import avatars, graphql, health, home, invitations, portal, sign_in, static
+from app.web import avatars, graphql, health, home, invitations, portal, sign_in, static, stripe
 from app.web.viewers import viewer_of
 
 INVITATION = "/invitations/{token}"
@@ -22,6 +22,7 @@ def routes(settings: Settings) -> list[BaseRoute]:
         Route(INVITATION, invitations.show),
         Route(INVITATION + "/accept", invitations.accept, methods=["POST"]),
         Route(INVITATION + "/decline", invitations.decline, methods=["POST"]),
+        Route("/webhooks/stripe", stripe.webhook, methods=["POST"]),
         *portal.routes(),
         *graphql.routes(build_schema(settings), settings, viewer_of),
         Route("/avatars/{user}/{tag}", avatars.avatar),

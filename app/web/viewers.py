@@ -67,7 +67,13 @@ async def visit_of(request: HTTPConnection) -> Visit:
 def nobody(request: HTTPConnection) -> Viewer:
     """Make a viewer that nobody is yet, for what happens before or beside a sign-in."""
     shared, edge = services(request), edge_of(request)
-    return Viewer(shared.database, shared.settings, request_id=edge.request_id, ip=edge.ip)
+    return Viewer(
+        shared.database,
+        shared.settings,
+        request_id=edge.request_id,
+        ip=edge.ip,
+        stripe=shared.stripe,
+    )
 
 
 async def _read_session(request: HTTPConnection, shared: Services, visit: Visit) -> None:

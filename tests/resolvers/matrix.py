@@ -10,6 +10,7 @@ from app.money import MICRO
 from app.permissions import Role
 from app.resolvers import accounts, audit, invitations, members, organizations
 from app.seats import Viewer
+from tests.resolvers.matrix_billing import BILLING_ROWS
 from tests.resolvers.matrix_keys import KEY_ROWS
 from tests.resolvers.matrix_money import MONEY_ROWS
 from tests.resolvers.matrix_pages import PAGE_ROWS
@@ -214,6 +215,7 @@ ROWS = [
         _of(organizations.leave_organization),
         "409 ok ok 404 401",
     ),
+    *BILLING_ROWS,
     *KEY_ROWS,
     *MONEY_ROWS,
     *USAGE_ROWS,

@@ -59,11 +59,11 @@ async def test_what_is_not_there_cannot_be_waived(scene: Scene) -> None:
 async def test_the_rest_goes_to_dissolved_and_what_comes_later_too(scene: Scene) -> None:
     ann = await scene.person("ann")
     org = await scene.organization(ann, "Acme")
-    await give(scene, org, LedgerKind.TOP_UP, 100)
+    await give(scene, org, LedgerKind.GRANT, 100)
     await use(scene.database, org, (30,))
     await dissolve_organization(ann, org, "Acme", 70)
     await use(scene.database, org, (8,))
-    await give(scene, org, LedgerKind.TOP_UP, 11)
+    await give(scene, org, LedgerKind.GRANT, 11)
     transfers = await scene.database.rows(
         select(
             col(Transfer.kind),
@@ -74,11 +74,11 @@ async def test_the_rest_goes_to_dissolved_and_what_comes_later_too(scene: Scene)
         ).order_by(col(Transfer.id))
     )
     assert [(*(side.value for side in row[:3]), *row[3:]) for row in transfers] == [
-        ("TOP_UP", "STRIPE", "CREDITS", 100, 1),
+        ("GRANT", "GRANTS", "CREDITS", 100, 1),
         ("USAGE", "CREDITS", "REVENUE", 30, 2),
         ("DISSOLUTION", "CREDITS", "DISSOLVED", 70, 3),
         ("USAGE", "DISSOLVED", "REVENUE", 8, None),
-        ("TOP_UP", "STRIPE", "DISSOLVED", 11, None),
+        ("GRANT", "GRANTS", "DISSOLVED", 11, None),
     ]
     wallet = await scene.database.row(
         select(

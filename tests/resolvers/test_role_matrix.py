@@ -11,6 +11,7 @@ from app.permissions import PERSONAL_PERMISSIONS, Role
 from app.resolvers import api_keys, invitations, management_keys
 from app.seats import Viewer
 from tests.resolvers.matrix import ROWS
+from tests.resolvers.matrix_billing import buy
 from tests.resolvers.matrix_money import move_to_and_fro
 from tests.resolvers.matrix_usage import START
 from tests.resolvers.world import Row, World
@@ -41,6 +42,7 @@ async def world_of(scene: Scene, people: dict[str, Viewer]) -> World:
         made = await management_keys.create_management_key(viewer, account_id, "Key")
         world.management_keys[name] = made.id
     world.ledger_entry_id = await move_to_and_fro(scene.database, account_id)
+    await buy(world)
     calls = [Made(START, ids[name], world.api_keys[name], cost_micro=0) for name in ids]
     records = await book(scene.database, account_id, calls)
     world.usage_records = dict(zip(ids, records, strict=True))
@@ -73,6 +75,7 @@ async def _assert_nowhere_is_foreign(row: Row, world: World) -> None:
         {name: uuid4() for name in world.api_keys},
         {name: uuid4() for name in world.management_keys},
         usage_records={name: uuid4() for name in world.usage_records},
+        billing={name: uuid4() for name in world.billing},
     )
     if row.verb == "audit.audit_event":
         nowhere.account_id = world.account_id

@@ -54,7 +54,10 @@ async def test_https_is_asked_for_where_we_are_on_https(edge: Edge) -> None:
     answer = await client.get("/")
     assert answer.headers["strict-transport-security"].startswith("max-age=31536000")
     policy = answer.headers["content-security-policy"]
-    assert "form-action 'self' https://identity.example;" in policy
+    assert (
+        "form-action 'self' https://identity.example"
+        " https://checkout.stripe.com https://billing.stripe.com;"
+    ) in policy
 
 
 async def test_the_sandbox_needs_no_other_place_for_forms(edge: Edge) -> None:
