@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -147,14 +148,17 @@ class Stripe:
                     )
                 made.append(new.id)
         except StripeRefused:
-            for tax_id in made:
-                async with asking_stripe():
-                    await service.delete_async(customer, tax_id)
+            await self._delete_tax_ids(customer, made)
             raise
-        for known, tax_id in present.items():
-            if known not in wanted:
+        gone = [tax_id for known, tax_id in present.items() if known not in wanted]
+        await self._delete_tax_ids(customer, gone)
+
+    async def _delete_tax_ids(self, customer: str, tax_ids: Iterable[str]) -> None:
+        for tax_id in tax_ids:
+            # What somebody else has just deleted is as it should be.
+            with suppress(NotFound):
                 async with asking_stripe():
-                    await service.delete_async(customer, tax_id)
+                    await self._v1.customers.tax_ids.delete_async(customer, tax_id)
 
     async def create_checkout(self, order: CheckoutOrder) -> Checkout:
         """Open Stripe's page for one payment, with an invoice to the customer."""
