@@ -170,6 +170,8 @@ async def test_a_payment_is_disputed_and_the_dispute_decided(stage: Stage) -> No
         (one,) = await stage.stripe.disputes_of(payment)
         assert await anext(stage.stripe.disputes_since(AT)) == one
         assert one.status.endswith("needs_response")
+        refunded = await stage.move(payment, "refund", amount="100")
+        assert refunded.status_code == (303 if what == "inquiry" else 400)
         assert one.amount == 5000
         await stage.move(payment, end, about=one.id)
         assert (await stage.stripe.dispute(one.id)).status == status

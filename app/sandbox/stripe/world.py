@@ -12,6 +12,8 @@ from app.sandbox.stripe.store import Plain, Store, new_id
 
 NOBODY = {"id": None, "idempotency_key": None}
 PROMOTIONS = {"SAVE10": 10, "FREE": 100}
+REFUNDABLE = {"won", "prevented", "warning_needs_response", "warning_closed"}
+"""Disputes that leave the money with the seller."""
 OUTCOMES = {
     "paid": "The card is charged",
     "declined": "The card is declined",
@@ -99,6 +101,9 @@ class World:
     def refund(self, at: datetime, payment: Plain, amount: int, status: str = "succeeded") -> Plain:
         """Give back money of a payment. Raises `ApiError`."""
         left = payment["amount"] - payment["refunded"]
+        disputes = self.store.newest_first("dispute", payment_intent=payment["id"])
+        if any(one["status"] not in REFUNDABLE for one in disputes):
+            raise ApiError("This charge has been charged back.", code="charge_disputed")
         if payment["status"] != "succeeded" or not 0 < amount <= left:
             raise ApiError(
                 f"Refund amount ({amount}) is greater than unrefunded amount on charge ({left})",
