@@ -21,6 +21,7 @@ from app.sandbox import Sandbox
 from app.settings import Settings
 from app.web import metering
 from app.web.answers import Errors, on_http_exception, on_refusal
+from app.web.compression import Compression
 from app.web.guards import Bodies, Hosts, SameSite
 from app.web.headers import SecurityHeaders
 from app.web.metering import MeteringWindow
@@ -53,6 +54,7 @@ def create_app(settings: Settings) -> Starlette:
         middleware=[
             Middleware(Requests, settings=settings),
             Middleware(SecurityHeaders, settings=settings),
+            Middleware(Compression),
             Middleware(Errors),
             Middleware(AddressLimit, limits=limits),
             Middleware(Hosts, settings=settings),

@@ -85,7 +85,11 @@ def serve(settings: Settings, port: socket.socket) -> None:
 
 
 @contextmanager
-def served(settings: Settings, port: socket.socket) -> Iterator[None]:
+def served(
+    settings: Settings,
+    port: socket.socket,
+    serve: Callable[[Settings, socket.socket], None] = serve,
+) -> Iterator[None]:
     """Serve in a process of its own, so that asking takes nothing from answering."""
     process = multiprocessing.get_context("fork").Process(target=serve, args=(settings, port))
     process.start()
@@ -176,27 +180,39 @@ def run(kinds: tuple[str, ...]) -> list[Figure]:
     figures = []
     with databases(kinds) as urls:
         for kind, url in urls.items():
-            # Named as TCP, asyncio sends each part of an answer at once.
-            port = socket.socket(proto=socket.IPPROTO_TCP)
-            port.bind(("127.0.0.1", 0))
-            port.listen(16)  # whoever connects before the service has started waits
-            settings = Settings(
-                _env_file=None,
-                database_url=url,
-                secret_key=SecretStr("a secret key for measurements alone"),
-                base_url=f"http://127.0.0.1:{port.getsockname()[1]}",
-                rate_limit_user=100_000,
-                rate_limit_address=1_000_000,
-                log_level="warning",
-            )
-            secret = asyncio.run(_fill(settings))
+            port = listening()
+            settings = settings_for(url, port)
+            secret = asyncio.run(fill(settings))
             with served(settings, port):
                 found = measure(Client(port.getsockname()[1], secret))
             figures += _figures(kind, found)
     return figures
 
 
-async def _fill(settings: Settings) -> str:
+def listening() -> socket.socket:
+    """Take a free port; whoever connects before the service has started waits."""
+    # Named as TCP, asyncio sends each part of an answer at once.
+    port = socket.socket(proto=socket.IPPROTO_TCP)
+    port.bind(("127.0.0.1", 0))
+    port.listen(16)
+    return port
+
+
+def settings_for(url: str, port: socket.socket) -> Settings:
+    """Make the settings of a service that is measured."""
+    return Settings(
+        _env_file=None,
+        database_url=url,
+        secret_key=SecretStr("a secret key for measurements alone"),
+        base_url=f"http://127.0.0.1:{port.getsockname()[1]}",
+        rate_limit_user=100_000,
+        rate_limit_address=1_000_000,
+        log_level="warning",
+    )
+
+
+async def fill(settings: Settings) -> str:
+    """Make the organization that is looked at; its Owner's session secret."""
     database = Database(settings.database_url)
     try:
         secret, _account_id = await organization_of(database, settings)

@@ -113,7 +113,7 @@ class Room:
         )
         if self.request.method != "GET" or said:
             return response
-        tag = f'"{hashlib.sha256(response.body).hexdigest()[:24]}"'
+        tag = f'W/"{hashlib.sha256(response.body).hexdigest()[:24]}"'
         if self.request.headers.get("if-none-match") == tag:
             response = Response(status_code=NOT_MODIFIED)
         response.headers["ETag"] = tag

@@ -74,7 +74,7 @@ async def ask_removal(request: Request) -> Response:
     line = await line_of(room)
     ends = await members.endings(room.viewer, line.row.id)
     name = line.row.user.name
-    consequences = [f"{name} no longer gets into {room.seat.name}."]
+    consequences = [f"{room.seat.name} leaves the accounts of {name} at once."]
     if ends.api_keys:
         stops = "stops" if ends.api_keys == 1 else "stop"
         consequences.append(f"Their {counted(ends.api_keys, 'key')} {stops} at once.")

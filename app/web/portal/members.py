@@ -117,10 +117,11 @@ class QuotaPage:
 async def show(request: Request) -> Response:
     """List members, as the address says: `search`, `role`, `sort` ("-usage" is downwards) and `after`."""
     room = await room_of(request, KEY)
-    return await room.page(await _page(room), part=LIST)
+    return await room.page(await list_page(room), part=LIST)
 
 
-async def _page(room: Room) -> MembersPage:
+async def list_page(room: Room) -> MembersPage:
+    """Read the page of the list that the address names, by four statements or three."""
     asked = {
         name: only(room.request.query_params, name) or ""
         for name in ("search", "role", "sort", "after")

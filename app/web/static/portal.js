@@ -29,6 +29,9 @@
     } else if (event.key === "/" && !event.ctrlKey && !event.metaKey && !event.target.matches(TYPING)) {
       const search = document.querySelector("[data-search]");
       if (search) { search.focus(); event.preventDefault(); }
+    } else if (event.key === "?" && !event.target.matches(TYPING) && !dialog().open) {
+      dialog().replaceChildren(document.getElementById("help").content.cloneNode(true));
+      dialog().showModal();
     } else if (event.key === "Escape" && event.target.closest("[data-editing]")) {
       event.target.closest("[data-editing]").querySelector("[data-restore]")?.click();
     }
