@@ -52,7 +52,7 @@ def pages(place: str, window: Window) -> list[str]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(window: Open, place: str, scheme: str) -> None:
-    one = window("pia", color_scheme=scheme)
+    one = window("pia", color_scheme=scheme, reduced_motion="reduce")
     one.expected.append("404")
     wrong = {}
     for path in pages(place, one):

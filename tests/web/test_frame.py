@@ -58,6 +58,25 @@ async def test_the_start_leads_to_the_account_used_last(tab: Open) -> None:
     assert (await ann.get("/")).url.path == personal
 
 
+async def test_the_switcher_keeps_the_section_where_the_other_account_shows_it(
+    acme: UUID, scene: Scene, tab: Open
+) -> None:
+    mine = await scene.organization(await scene.person("ann"), "Mine")
+    theirs = await scene.organization(await scene.person("eve"), "Theirs")
+    await scene.join(theirs, await scene.person("ann"))
+    page = (await (await tab("ann")).get(f"{PATH}/management/members")).text
+    accounts = page.partition('id="accounts"')[2].partition("</ul>")[0]
+    assert 'href="/a/mine/management/members"' in accounts
+    assert 'href="/a/theirs"' in accounts, "a Member there: to the dashboard"
+    assert "management" not in accounts.partition("</li>")[0], "personal: to the dashboard"
+    assert 'type="search"' not in page.partition('id="switcher"')[2].partition("</details>")[0]
+    for number in range(4):
+        await scene.organization(await scene.person("ann"), f"More {number}")
+    more = (await (await tab("ann")).get(PATH)).text
+    assert 'data-filter="#accounts"' in more, "from eight on there is a box to find one"
+    assert acme != mine
+
+
 async def test_a_part_costs_a_304_while_nothing_changes(
     acme: UUID, scene: Scene, tab: Open
 ) -> None:

@@ -188,6 +188,11 @@ async def test_what_a_role_may_not_do_is_absent_and_refused_when_forced(
         token = await tabs[who].token("/organizations/new")
         answer = await tabs[who].send(acme.path(whom, what), form_token=token, **fields)
         assert answer.status_code == status, (who, whom, what)
+    token = await tabs["ann"].token(PATH)
+    said = await tabs["ann"].send(acme.path("ann", "remove"), quick=True, form_token=token)
+    assert said.status_code == 409
+    assert "Transfer the organization" in said.text
+    assert 'hx-target="#toasts"' in said.text
     assert await acme.scene.snapshot() == before
 
 

@@ -122,7 +122,7 @@
   const calm = (id) => document.querySelector(`[data-warns="${id}"]`)?.remove();
 
   // Live parts: asked for anew every few seconds while the page is seen and nobody is in the middle of something in them.
-  const tags = new WeakMap();
+  const tags = new WeakMap(), asked = new WeakMap();
   let signedOut = false;
   const busy = (part) => part.querySelector("[data-editing], details[open]") || part.contains(document.activeElement?.closest("form"));
   const look = () => {
@@ -135,6 +135,7 @@
   document.addEventListener("htmx:config:request", ({ detail: { ctx } }) => {
     if (!isLive(ctx)) return;
     ctx.request.headers["X-Live"] = "1";
+    asked.set(ctx, ctx.sourceElement.getAttribute("hx-get"));
     const known = tags.get(ctx.sourceElement);
     if (known && known[0] === ctx.request.action) ctx.request.headers["If-None-Match"] = known[1];
   });
@@ -145,8 +146,9 @@
     const { status, headers } = ctx.response;
     signedOut = status === 401;
     if (headers.get("etag")) tags.set(ctx.sourceElement, [ctx.request.action, headers.get("etag")]);
-    // Meanwhile somebody may have begun something here: what has come is not shown then.
-    if (status === 200 && busy(ctx.sourceElement)) { tags.delete(ctx.sourceElement); ctx.swap = "none"; }
+    // Meanwhile somebody may have begun something here, or asked for another list: what has come is not shown then.
+    const other = asked.get(ctx) !== ctx.sourceElement.getAttribute("hx-get");
+    if (status === 200 && (other || busy(ctx.sourceElement))) { tags.delete(ctx.sourceElement); ctx.swap = "none"; }
   });
 
   // What was edited in place gives the focus back to where it came from; a field that opens has its text selected.
@@ -172,5 +174,6 @@
   document.addEventListener("htmx:error", ({ detail: { ctx } }) => {
     if (ctx) warn(isLive(ctx) || ctx.request.method === "GET" ? "offline" : "broken");
   });
+  document.querySelector(".side [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
   greet();
 })();
