@@ -89,4 +89,4 @@ def test_figures_are_said_as_people_read_them() -> None:
     ]
     assert change(5, 0) == ""
     assert change(1001, 1000) == f"±0{thin}%"
-    assert change(12_000, 1000) == "12 times"
+    assert change(12_000, 1000) == "12-fold"

@@ -56,10 +56,10 @@ def cost(calls: Iterable[Made]) -> int:
     return sum(one.cost_micro for one in calls)
 
 
-async def acme_with_usage(scene: Scene) -> UsageWorld:
+async def acme_with_usage(scene: Scene, called: str = "Acme") -> UsageWorld:
     """Found Acme: ann is its Owner, adam an Admin, bob and eve Members; all but eve call models."""
     ann = await scene.person("ann")
-    account = await scene.organization(ann, "Acme")
+    account = await scene.organization(ann, called)
     now = (await scene.database.row(_now()))[0]
     world = UsageWorld(account, now)
     for name, role in (("adam", Role.ADMIN), ("bob", Role.MEMBER), ("eve", Role.MEMBER)):

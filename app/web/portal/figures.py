@@ -63,7 +63,7 @@ def change(now: int, before: int) -> str:
     if before <= 0:
         return ""
     if now >= before * TENFOLD:
-        return f"{now // before:,} times"
+        return f"{now // before:,}-fold"
     percent = ((now - before) * 200 + before) // (before * 2)
     if percent == 0:
         return "as before" if now == before else f"±0{THIN}%"

@@ -122,15 +122,15 @@ class _Drawing:
     def bar(self, n: int, bar: Bar, legend: Sequence[SeriesView], count: int) -> BarView:
         start, end = self.overview.edges[n : n + 2]
         granularity = self.asked.range.granularity
-        marked = n in marks_at(count, WIDE_MARKS)
+        wide = marks_at(count, WIDE_MARKS)
         span = self.asked.range
         # The first and last month may be cut by the range: what is drawn is what is behind it.
         inside = bucket_asked(max(start, span.start), min(end, span.end))
         within = self.asked.with_range(inside)
         return BarView(
             label=bucket_words(start, granularity),
-            mark=bucket_mark(start, granularity) if marked else "",
-            minor=n not in marks_at(count, NARROW_MARKS),
+            mark=bucket_mark(start, granularity) if n in wide else "",
+            minor=n not in wide[:: marks_at(len(wide), NARROW_MARKS).step],
             unfinished=start <= self.now < end,
             late=n * 2 >= count,
             path=self.records(within),
