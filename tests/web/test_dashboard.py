@@ -104,10 +104,10 @@ async def test_the_chart_adds_up_whatever_it_is_split_by(world: UsageWorld, tab:
     for split in ("model", "member", "key", "tag"):
         page = (await ann.get(f"{PATH}?by={split}&table=1")).text
         table = page[page.index("<caption") : page.index("</tfoot>")]
-        sums = re.findall(r'<td class="end number" title="([\d.]+) credits">', table)
+        sums = re.findall(r'<td class="end number"\s+title="([\d.,]+) credits">', table)
         columns = table.count('<th scope="col"') - 1
         rows = [sums[n : n + columns] for n in range(0, len(sums), columns)]
-        micro = [[int(cell.replace(".", "")) for cell in row] for row in rows]
+        micro = [[int(re.sub(r"\D", "", cell)) for cell in row] for row in rows]
         assert all(sum(row[:-1]) == row[-1] for row in micro), "series sum to their day"
         assert [sum(day) for day in zip(*micro[:-1], strict=True)] == micro[-1]
         assert micro[-1][-1] == cost(calls)

@@ -1,6 +1,5 @@
 """Dashboard: what was used here, by day and by whom, against the range before; and what one has left oneself."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,6 +17,7 @@ from app.resolvers.usage import Dimension, UsageFilter
 from app.resolvers.usage_overviews import Figure, OverviewQuery, Ranking, UsageOverview
 from app.web.portal.figures import change, compact, value_of
 from app.web.portal.frame import Room, room_of
+from app.web.portal.live import answer, unchanged
 from app.web.portal.ranges import PRESETS, words
 from app.web.portal.usage_asked import (
     NOUN,
@@ -39,7 +39,6 @@ from app.web.words import counted, rounded
 TITLES = {"credits": "Credits", "tokens": "Tokens", "requests": "Requests"}
 DIMENSIONS = {name: one for one, name in PARAMETER.items()}
 SERIES, BESIDE, ALL_BESIDE = 6, 6, 100
-NOT_MODIFIED = 304
 LOW_DAYS = 14
 SECONDS_A_DAY = 86_400
 PACE_FROM = timedelta(days=3)
@@ -116,16 +115,12 @@ async def show(request: Request) -> Response:
     """Show the dashboard of an account."""
     room = await room_of(request, "dashboard")
     asked, split, figure = _read(room)
-    tag = await _tag(room) if room.partial else ""
-    if tag and request.headers.get("if-none-match") == tag:
-        return Response(status_code=NOT_MODIFIED, headers={"ETag": tag})
+    tag, same = await unchanged(room)
+    if same is not None:
+        return same
     page = await _dashboard(room, asked, split, figure)
-    response = await room.page(
-        page, part="usage/dashboard.html", status=422 if asked.errors else 200
-    )
-    if tag:
-        response.headers["ETag"] = tag
-    return response
+    status = 422 if asked.errors else 200
+    return await answer(room, page, tag, part="usage/dashboard.html", status=status)
 
 
 def _read(room: Room) -> tuple[Asked, Dimension, Figure]:
@@ -143,14 +138,6 @@ def _read(room: Room) -> tuple[Asked, Dimension, Figure]:
     except ValueError:
         raise Invalid(figure=f"Choose one of {', '.join(TITLES)}.") from None
     return asked, split, figure
-
-
-async def _tag(room: Room) -> str:
-    """Name what the page shows: while this stays, so do its figures. One statement, where a page takes six."""
-    seat, request = room.seat, room.request
-    mark = await usage_overviews.usage_mark(room.viewer, seat.account_id)
-    facts = (mark, seat.quota, seat.name, seat.now.strftime("%Y-%m-%d %H"), str(request.url))
-    return f'"{hashlib.sha256(repr(facts).encode()).hexdigest()[:24]}"'
 
 
 async def _dashboard(room: Room, asked: Asked, split: Dimension, figure: Figure) -> Dashboard:

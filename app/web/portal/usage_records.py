@@ -16,6 +16,7 @@ from app.resolvers.usage import Dimension, RecordsQuery, UsageRecordRow, UsageTo
 from app.resolvers.usage_overviews import Label, RecordDetail, UsageChoices
 from app.web.portal.figures import compact
 from app.web.portal.frame import Room, room_of
+from app.web.portal.live import answer, unchanged
 from app.web.portal.ranges import PRESETS
 from app.web.portal.usage_asked import (
     NOUN,
@@ -115,8 +116,12 @@ async def show(request: Request) -> Response:
     more = {name: value for name in ("filter", "live") if (value := only_one(given, name))}
     asked = read_asked(room, room.path("usage"), more)
     after = only_one(given, "after") or None
+    tag, same = await unchanged(room)
+    if same is not None:
+        return same
     page = await _page(room, asked, after)
-    return await room.page(page, part="usage/records.html", status=422 if asked.errors else 200)
+    status = 422 if asked.errors else 200
+    return await answer(room, page, tag, part="usage/records.html", status=status)
 
 
 async def _page(room: Room, asked: Asked, after: str | None) -> UsagePage:
