@@ -199,7 +199,7 @@ def _line(asked: AuditAsked, row: AuditRow) -> EventLine:
         actor=row.actor_name,
         actor_kind="" if row.actor_kind is AuditActorKind.USER else _kind_word(row.actor_kind),
         actor_path=asked.link(actor=actor) if actor else "",
-        done=done(row.action),
+        done=done(row.action).rstrip(":,"),
         target=row.target_name or "",
         target_path=asked.link(target=target) if target else "",
         changes=changes(row.before, row.after),

@@ -13,17 +13,25 @@ from app.web.words import NO_CALLS, NO_LIMIT, utc
 DONE = {
     "accept_invitation": "accepted the invitation of",
     "adjust": "adjusted the credits of",
+    "begin_import": "granted credits, for an import, to",
+    "correct": "corrected the call",
     "create_api_key": "made the key",
     "create_management_key": "made the management key",
     "create_organization": "created",
     "create_personal_account": "opened the personal account of",
     "decline_invitation": "declined the invitation of",
+    "dispute_top_up": "took back what a dispute claims of",
+    "dispute_won": "gave back, since the dispute was won,",
     "dissolve_organization": "dissolved",
+    "end_top_up": "did not finish buying",
     "freeze": "froze",
     "grant": "granted credits to",
     "invite_members": "invited",
     "join_organization": "joined as",
     "leave_organization": "left as",
+    "open_top_up": "began to buy",
+    "refund_failed": "gave back, since the refund failed,",
+    "refund_top_up": "took back what was refunded of",
     "remove_member": "removed",
     "rename_organization": "renamed the organization to",
     "resend_invitation": "sent the invitation again to",
@@ -32,13 +40,20 @@ DONE = {
     "revoke_management_key": "revoked the management key",
     "rotate_api_key": "rotated the key",
     "rotate_management_key": "rotated the management key",
+    "set_balance_alerts": "set the balance alerts of",
     "set_default_quota": "set the default quota of",
     "set_member_quota": "set the quota of",
     "set_member_role": "changed the role of",
+    "sign_in": "signed in to",
     "sign_out_everywhere": "signed out everywhere in",
+    "top_up_expired": "closed, unpaid,",
+    "top_up_failed": "heard that the payment failed for",
+    "top_up_paid": "booked the payment for",
+    "top_up_processing": "waits for the bank to pay for",
     "transfer_ownership": "transferred the ownership:",
     "unfreeze": "let spend again",
     "update_api_key": "changed the key",
+    "update_billing_details": "changed the billing details of",
     "update_management_key": "changed the management key",
     "update_profile": "has new facts from the identity provider:",
     "use_management_key_first": "was used for the first time:",
@@ -78,7 +93,7 @@ def done(action: str) -> str:
 
 def choice(action: str) -> str:
     """Name an action where one is chosen."""
-    return done(action).removesuffix(":").removesuffix(" of").removesuffix(" to").capitalize()
+    return done(action).rstrip(":,").removesuffix(" of").removesuffix(" to").capitalize()
 
 
 def changes(before: Any, after: Any) -> list[Change]:
