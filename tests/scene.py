@@ -16,8 +16,8 @@ from app.settings import Settings
 from app.text import fold_email
 
 ISSUER = "https://identity.test"
-# Bookkeeping of sign-ins: read or touched by every visit, no part of "nothing moved".
-BOOKKEEPING = {"sessions", "sign_in_attempts"}
+# Bookkeeping of sign-ins and of what the service does by itself: no part of "nothing moved".
+BOOKKEEPING = {"sessions", "sign_in_attempts", "chores"}
 
 # How far the delivery of a letter is: the service goes on with that by itself.
 DELIVERY = {"attempts", "due_at", "sent_at", "given_up_at", "last_error"}

@@ -48,6 +48,7 @@ class LedgerQuery:
 
     `after` is the number of the last row that is known; `settled` leaves out the entry that may
     still grow, so that an endless feed never gives an entry twice.
+    `kinds` empty: all of them.
     """
 
     start: datetime | None = None
@@ -55,6 +56,7 @@ class LedgerQuery:
     descending: bool = False
     after: int | None = None
     settled: bool = False
+    kinds: tuple[LedgerKind, ...] = ()
 
 
 _GROWING = and_(
@@ -86,6 +88,8 @@ def _matching(account_id: UUID, query: LedgerQuery, limit: int) -> AnySelect:
         statement = statement.where(col(LedgerEntry.created_at) < query.end)
     if query.settled:
         statement = statement.where(~_GROWING)
+    if query.kinds:
+        statement = statement.where(col(LedgerEntry.kind).in_(query.kinds))
     if query.after is not None:
         statement = statement.where(
             number < query.after if query.descending else number > query.after
@@ -95,16 +99,20 @@ def _matching(account_id: UUID, query: LedgerQuery, limit: int) -> AnySelect:
 
 @reads(Permission.VIEW_BILLING, on=Account)
 async def list_ledger(
-    viewer: Viewer, seats: Mapping[UUID, Seat], first: int = 50, after: str | None = None
+    viewer: Viewer,
+    seats: Mapping[UUID, Seat],
+    first: int = 50,
+    after: str | None = None,
+    kinds: tuple[LedgerKind, ...] = (),
 ) -> dict[UUID, Page[LedgerRow]]:
-    """List entries, newest first. Raises `Invalid`, `BadRequest`."""
+    """List entries, of some kinds or all, newest first. Raises `Invalid`, `BadRequest`."""
     check_first(first, viewer.settings)
-    cursors = {one: Cursors(viewer.settings, ("ledger", one.hex)) for one in seats}
+    cursors = {one: Cursors(viewer.settings, _binding(one, kinds)) for one in seats}
     last = {one: _number_key(cursors[one].read(after)) for one in seats}
 
     def select_for(account_id: UUID) -> AnySelect:
         key = last[account_id]
-        query = LedgerQuery(descending=True, after=key[0] if key else None)
+        query = LedgerQuery(descending=True, after=key[0] if key else None, kinds=kinds)
         return _matching(account_id, query, first + 1)
 
     found = await rows_of_each(viewer, seats, select_for)
@@ -114,6 +122,11 @@ async def list_ledger(
         )
         for one, rows in found.items()
     }
+
+
+def _binding(account_id: UUID, kinds: tuple[LedgerKind, ...]) -> tuple[str, ...]:
+    """Bind a cursor to its list."""
+    return ("ledger", account_id.hex, *(one.value for one in kinds))
 
 
 def _number_key(key: list[Any] | None) -> list[int] | None:
@@ -163,5 +176,10 @@ async def _export(viewer: Viewer, account_id: UUID, query: LedgerQuery) -> Async
         if len(rows) < EXPORT_ROWS:
             return
         query = LedgerQuery(
-            query.start, query.end, query.descending, rows[-1].number, query.settled
+            query.start,
+            query.end,
+            query.descending,
+            rows[-1].number,
+            query.settled,
+            query.kinds,
         )

@@ -7,12 +7,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from app.web import stripe
 from app.web.portal import (
     audit_log,
+    billing_page,
     creating,
+    credit_page,
     dashboard,
     inviting,
     keys,
+    ledger_csv,
     left,
     management_keys,
     member_changes,
@@ -36,6 +40,7 @@ def routes() -> list[BaseRoute]:
         page_route("/usage/{record}", usage_records.record),
         page_route("/management/audit", audit_log.show),
         page_route("/left", left.show),
+        *_money_routes(),
         *_member_routes(),
         *_keys("/keys", keys),
         *_keys("/management/keys", management_keys),
@@ -49,6 +54,19 @@ def routes() -> list[BaseRoute]:
         *_asked("/profile/leave", profile.ask_leave, profile.leave),
         *_asked("/profile/transfer", profile.ask_transfer, profile.transfer),
         *_asked("/profile/dissolve", profile.ask_dissolve, profile.dissolve),
+    ]
+
+
+def _money_routes() -> list[BaseRoute]:
+    return [
+        page_route("/credits", credit_page.show, methods=["GET"]),
+        page_route("/credits", credit_page.buy, methods=["POST"]),
+        page_route("/credits/return", stripe.come_back),
+        page_route("/credits/alerts", credit_page.set_alerts, methods=["POST"]),
+        page_route("/credits/ledger.csv", ledger_csv.download),
+        page_route("/billing", billing_page.show, methods=["GET"]),
+        page_route("/billing/portal", billing_page.open_portal, methods=["POST"]),
+        page_route("/billing/invoices/{invoice}", billing_page.pdf),
     ]
 
 

@@ -49,6 +49,8 @@ SECTIONS: tuple[Section, ...] = (
     Section("dashboard", "Dashboard", "house", "", P.VIEW_OWN_USAGE),
     Section("usage", "Usage", "list", "usage", P.VIEW_OWN_USAGE),
     Section("keys", "Keys", "key-round", "keys", P.MANAGE_OWN_KEYS),
+    Section("credits", "Credits", "coins", "credits", P.VIEW_BILLING),
+    Section("billing", "Billing", "receipt", "billing", P.VIEW_BILLING),
     _shared("members", "Members", "users", "management/members", P.VIEW_MEMBERS),
     _shared("settings", "Settings", "settings-2", "management/settings", P.MANAGE_QUOTAS),
     _shared(
