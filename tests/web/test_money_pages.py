@@ -15,7 +15,6 @@ from app.resolvers import payments
 from tests.scene import Scene
 from tests.till import Till
 from tests.web.portal import Tab
-from tests.web.usage_world import of_page
 
 Open = Callable[..., Awaitable[Tab]]
 CREDITS, BILLING = "/a/acme/credits", "/a/acme/billing"
@@ -85,7 +84,7 @@ async def test_credits_are_bought_by_a_plain_form_and_the_page_says_what_became_
     page = await adam.get(CREDITS)
     assert "Top-up, 50.00 USD paid" in page.text
     assert "Adam" in page.text
-    assert len(of_page(await adam.statements(CREDITS))) <= 12
+    assert len(await adam.statements(CREDITS)) <= 12
     foreign = await tab("eve")
     assert (await foreign.get(back)).status_code == 404
     await scene.promises()
