@@ -23,7 +23,7 @@ async def world(scene: Scene) -> UsageWorld:
 
 
 def tile(page: str, label: str) -> str:
-    found = re.search(rf"<small>{label}</small>\s*<b[^>]*>([^<]*)</b>", page)
+    found = re.search(rf"<small>{label}</small>\s*<b[^>]*>(?:<a[^>]*>)?([^<]*)<", page)
     assert found, f"no tile {label}"
     return unescape(found.group(1))
 

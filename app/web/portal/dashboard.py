@@ -52,6 +52,8 @@ class Tile:
     figure: str
     title: str
     note: str
+    path: str
+    """What is behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,25 +225,25 @@ def _tiles(asked: Asked, overview: UsageOverview, now: datetime) -> list[Tile]:
         told = change(value_of(totals, figure), value_of(before, figure))
         return f"{told} {against}" if told else f"nothing {against}"
 
+    calls = asked.records({})
     tiles = [
-        Tile("Credits used", rounded(totals.cost_micro), "", note(Figure.CREDITS)),
-        Tile("Requests", f"{totals.requests:,}", "", note(Figure.REQUESTS)),
+        Tile("Credits used", rounded(totals.cost_micro), "", note(Figure.CREDITS), calls),
+        Tile("Requests", f"{totals.requests:,}", "", note(Figure.REQUESTS), calls),
         Tile(
             "Tokens in / out",
             f"{into} / {out}",
             f"{totals.prompt_tokens:,} in, {totals.completion_tokens:,} out",
             cached,
+            asked.link(figure=Figure.TOKENS.value),
         ),
     ]
     ranking = overview.rankings.get(Dimension.MEMBER)
     if ranking is not None and not asked.mine:
-        people = counted(ranking.count, "person", "people")
+        people = f"{counted(ranking.count, 'person', 'people')} made calls"
+        by_member = asked.link(by=PARAMETER[Dimension.MEMBER], top=None)
         tiles.append(
             Tile(
-                "People active",
-                f"{ranking.count:,}",
-                f"{people} made calls",
-                "made calls in this range",
+                "People active", f"{ranking.count:,}", people, "made calls in this range", by_member
             )
         )
     return tiles
