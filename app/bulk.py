@@ -98,7 +98,8 @@ def _sql(ways: tuple[Way, ...]) -> str:
         arrays = []
         for name in way.columns:
             number += 1
-            kind = way.table.c[name].type.compile(dialect=_POSTGRESQL())
+            # Without a length: a text that is too long is refused, where a cast would cut it.
+            kind = way.table.c[name].type.compile(dialect=_POSTGRESQL()).partition("(")[0]
             arrays.append(f"CAST(${number} AS {kind}[])")
         parts.append(_part(way, f"unnest({', '.join(arrays)}) AS new({_names(way.columns)})"))
     steps = [f"p{place} AS ({part})" for place, part in enumerate(parts)]

@@ -3,13 +3,16 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Table, insert, select
 from sqlmodel import col
 
 from app.bulk import Changes, Way
-from app.database import Connection, Session, among, locked
+from app.database import Connection, Session, locked, of_sqlite
+from app.dialects import any_of
 from app.models.ledger import Wallet
 
 
@@ -59,13 +62,16 @@ async def load_wallets(
     in which they were booked; and read keys, members and accounts after it, since a statement
     that has waited for the lock sees other tables as they were before.
     """
-    statement = (
-        select(*_COLUMNS)
-        .where(among(session, _WALLETS.c.account_id, account_ids))
-        .order_by(_WALLETS.c.account_id)
-    )
-    rows = (await session.execute(locked(statement))).all()
+    statement = _locking(sqlite=of_sqlite(session))
+    rows = (await session.execute(statement, {"accounts": list(account_ids)})).all()
     return {row[0]: WalletState(*row) for row in rows}
+
+
+@lru_cache
+def _locking(*, sqlite: bool) -> Any:
+    account_id = _WALLETS.c.account_id
+    statement = select(*_COLUMNS).where(any_of(account_id, "accounts", sqlite=sqlite))
+    return locked(statement.order_by(account_id))
 
 
 def put_wallets(changes: Changes, wallets: Iterable[WalletState]) -> None:
