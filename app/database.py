@@ -39,7 +39,7 @@ from app.columns import (
     today,
 )
 from app.outages import outages
-from app.postgresql import DirectTransactions
+from app.postgresql import DirectTransactions, Outrun
 from app.sqlite import DirectWrites, QuickReads, Take, Values, prepare_sqlite
 from app.statements import (
     AnySelect,
@@ -63,6 +63,7 @@ __all__ = [
     "EnumNumber",
     "EnumText",
     "Micro",
+    "Outrun",
     "Session",
     "UniqueViolation",
     "UtcDateTime",
@@ -171,7 +172,10 @@ class Database:
                 yield session
 
     async def in_transaction(self, work: Callable[[AsyncConnection], Coroutine[Any, Any, T]]) -> T:
-        """Run work that awaits nothing but this connection in a writing transaction: the fast way, for plain rows."""
+        """Run work that awaits nothing but this connection, in a writing transaction: the fast way, for plain rows.
+
+        It reads wallets first, writes by `write_all` once and last, and may be run again from its start.
+        """
         with outages(writing=True):
             async with self._turn():
                 return await self._direct.run(work)

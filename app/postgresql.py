@@ -1,7 +1,8 @@
 """PostgreSQL: whole transactions straight through the driver. For `app.database` alone."""
 
+import time
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import lru_cache
 from typing import Any, TypeVar, cast
 
@@ -12,7 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 T = TypeVar("T")
 TRIES = 3
+LOCK_SECONDS = 1.0
+"""How long work locks what it reads, after somebody has come in between: there may be several processes."""
 _DIALECT: Any = asyncpg_dialect()  # type: ignore[no-untyped-call]
+
+
+class Outrun(Exception):
+    """Somebody else has changed what was read: nothing was written."""
 
 
 class _Ready:
@@ -64,12 +71,16 @@ class _Rows:
 
 
 class _Direct:
-    """A connection whose statements go straight to the driver: SQLAlchemy writes each of them once."""
+    """A connection whose statements go straight to the driver: SQLAlchemy writes each of them once.
+
+    Unless it is `locking`, each statement is a transaction of its own.
+    """
 
     dialect = _DIALECT
 
-    def __init__(self, driver: Any) -> None:
+    def __init__(self, driver: Any, *, locking: bool) -> None:
         self._driver = driver
+        self.locking = locking
 
     async def execute(self, statement: Executable, values: dict[str, Any] | None = None) -> _Rows:
         """Run a statement."""
@@ -77,30 +88,43 @@ class _Direct:
         found = await self._driver.fetch(ready.sql, *ready.arguments(values))
         return _Rows(ready.rows(found))
 
-    async def exec_driver_sql(self, statement: str, values: tuple[Any, ...]) -> None:
+    async def exec_driver_sql(self, statement: str, values: tuple[Any, ...]) -> _Rows:
         """Run a statement in the driver's words."""
-        await self._driver.fetch(statement, *values)
+        return _Rows(await self._driver.fetch(statement, *values))
 
 
 class DirectTransactions:
-    """Whole transactions of statements that are made once for all: half of SQLAlchemy's time for each."""
+    """Work that reads, decides, and writes by one statement, made once for all: half of SQLAlchemy's time for each."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._lock_until = 0.0
 
     async def run(self, work: Callable[[AsyncConnection], Coroutine[Any, Any, T]]) -> T:
-        """Run work that awaits nothing but this connection in a transaction; the victim of a deadlock again."""
+        """Run work that awaits nothing but this connection, and writes by its last statement alone.
+
+        First without locks: the statement writes if nobody has changed what was read. Where somebody
+        has, again in a transaction that locks, as for a while from then on; the victim of a deadlock again.
+        """
+        if time.monotonic() >= self._lock_until:
+            try:
+                return await self._run(work, locking=False)
+            except Outrun:
+                self._lock_until = time.monotonic() + LOCK_SECONDS
         for _try in range(TRIES - 1):
             with suppress(asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
-                return await self._run(work)
-        return await self._run(work)
+                return await self._run(work, locking=True)
+        return await self._run(work, locking=True)
 
-    async def _run(self, work: Callable[[AsyncConnection], Coroutine[Any, Any, T]]) -> T:
+    async def _run(
+        self, work: Callable[[AsyncConnection], Coroutine[Any, Any, T]], *, locking: bool
+    ) -> T:
         async with self._engine.connect() as pooled:
             driver: Any = (await pooled.get_raw_connection()).driver_connection
+            connection = cast("AsyncConnection", _Direct(driver, locking=locking))
             try:
-                async with driver.transaction():
-                    return await work(cast("AsyncConnection", _Direct(driver)))
+                async with driver.transaction() if locking else nullcontext():
+                    return await work(connection)
             finally:
                 if driver.is_closed() or driver.is_in_transaction():
                     # The pool has not seen what happened to it.

@@ -102,6 +102,45 @@ async def test_processes_that_take_the_same_ids_in_opposite_orders_both_go_on(
     await desk.scene.promises()
 
 
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+async def test_what_changes_between_reading_and_writing_is_seen(
+    desk: Desk, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from app.metering import group  # noqa: PLC0415
+    from app.resolvers import api_keys  # noqa: PLC0415
+
+    secret = await desk.key()
+    second = Database(database_url)
+    other = Gate(second, desk.scene.settings)
+    other.start()
+    between: list[Any] = []
+    write = group.write_group
+
+    async def interrupted(connection: Any, decided: Any) -> None:
+        while between and not connection.locking:
+            await between.pop()
+        await write(connection, decided)
+
+    monkeypatch.setattr(group, "write_group", interrupted)
+    hold = await desk.authorize(secret, 1)
+
+    async def outrun_by(change: Any, mine: Any) -> str:
+        desk.gate._database._direct._lock_until = 0.0
+        between.append(change)
+        return await code_of(mine)
+
+    # The other process takes what this one has seen, settles the same hold, ends the key.
+    spends = other.authorize(desk.asking(secret, 600))
+    assert await outrun_by(spends, desk.authorize(secret, 600)) == "insufficient_credits"
+    settles = other.settle(desk.settling(hold.hold_id))
+    assert await outrun_by(settles, desk.settle(hold.hold_id)) == "hold_not_open"
+    ends = api_keys.revoke_api_key(desk.scene.fresh(desk.owner), hold.api_key_id)
+    assert await outrun_by(ends, desk.authorize(secret, 1)) == "invalid_api_key"
+    await other.stop()
+    await second.dispose()
+    await desk.scene.promises()
+
+
 async def test_late_usage_counts_in_its_own_month_whatever_became_of_the_account(
     desk: Desk, shift_clock: Callable[[timedelta], None]
 ) -> None:
