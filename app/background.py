@@ -7,6 +7,7 @@ from contextlib import suppress
 import structlog
 
 from app.database import Database
+from app.errors import Unavailable
 from app.integrations.mail import Mailer, MailRefused
 from app.integrations.stripe import Stripe
 from app.metering.gate import Gate
@@ -106,6 +107,8 @@ class Background:
         while not self._stopping.is_set():
             try:
                 await work()
+            except Unavailable:
+                log.warning("background_waits", work=name)
             except Exception:
                 log.warning("background_failed", work=name, exc_info=True)
             with suppress(TimeoutError):

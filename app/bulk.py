@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
+from itertools import count
 from typing import Any
 
 from sqlalchemy import Table, bindparam, insert, update
 from sqlalchemy.dialects.postgresql import dialect as postgresql_dialect
 
-from app.database import Connection, Session, upserting
+from app.database import Connection, Outrun, Session, upserting
 
 _POSTGRESQL: Any = postgresql_dialect  # its constructor is untyped
 Row = dict[str, Any]
@@ -19,7 +20,8 @@ Row = dict[str, Any]
 class Way:
     """How rows are written: inserted; with `unique` added to those that are there; with `by` changed in them.
 
-    `add` names numbers that the rows add to, `replace` columns that they replace.
+    `add` names numbers that the rows add to, `replace` columns that they replace. Rows that are
+    `guarded` name the `version` of what they change, or None where it is locked.
     """
 
     table: Table
@@ -28,6 +30,7 @@ class Way:
     by: tuple[str, ...] = ()
     add: tuple[str, ...] = ()
     replace: tuple[str, ...] = ()
+    guarded: bool = False
 
 
 @dataclass(slots=True)
@@ -43,7 +46,10 @@ class Changes:
 
 
 async def write_all(connection: Session | Connection, changes: Changes) -> None:
-    """Write all of it in the running transaction. No two parts may change the same row."""
+    """Write all of it in the running transaction. No two parts may change the same row.
+
+    Raises `Outrun`, with nothing written, where a guarded row has another version by now.
+    """
     if not changes.parts:
         return
     plain: Any = connection
@@ -53,13 +59,21 @@ async def write_all(connection: Session | Connection, changes: Changes) -> None:
         plain = await connection.connection()
     if plain.dialect.name == "sqlite":
         for way, rows in changes.parts:
-            await plain.execute(_statement(way), _for_update(way, rows) if way.by else list(rows))
+            given = [{name: row[name] for name in way.columns} for row in rows]
+            await plain.execute(_statement(way), _for_update(way, rows) if way.by else given)
         return
     values = [
         [_plain(row[name]) for row in rows] for way, rows in changes.parts for name in way.columns
     ]
-    statement = _sql(tuple(way for way, _rows in changes.parts))
-    await plain.exec_driver_sql(statement, tuple(values))
+    guarded = None
+    for way, rows in changes.parts:
+        if way.guarded and rows[0]["version"] is not None:
+            guarded = way
+            values += [[row[name] for row in rows] for name in (*way.by, "version")]
+    statement = _sql(tuple(way for way, _rows in changes.parts), guarded)
+    written = await plain.exec_driver_sql(statement, tuple(values))
+    if guarded is not None and not written.scalar_one():
+        raise Outrun
 
 
 def _for_update(way: Way, rows: Sequence[Row]) -> list[Row]:
@@ -90,19 +104,35 @@ def _statement(way: Way) -> Any:
 
 
 @lru_cache(maxsize=512)
-def _sql(ways: tuple[Way, ...]) -> str:
-    """Write one statement that takes each column of each part as an array."""
-    parts = []
-    number = 0
-    for way in ways:
-        arrays = []
-        for name in way.columns:
-            number += 1
-            kind = way.table.c[name].type.compile(dialect=_POSTGRESQL())
-            arrays.append(f"CAST(${number} AS {kind}[])")
-        parts.append(_part(way, f"unnest({', '.join(arrays)}) AS new({_names(way.columns)})"))
-    steps = [f"p{place} AS ({part})" for place, part in enumerate(parts)]
-    return f"WITH {', '.join(steps)} SELECT 1"
+def _sql(ways: tuple[Way, ...], guarded: Way | None) -> str:
+    """Write one statement that takes each column of each part as an array, and those of the guard after them."""
+    numbers = count(1)
+    condition = "" if guarded is None else " WHERE (SELECT whole FROM held)"
+    steps = []
+    for place, way in enumerate(ways):
+        arrays = [_array(way, name, next(numbers)) for name in way.columns]
+        source = f"unnest({', '.join(arrays)}) AS new({_names(way.columns)})"
+        rows = f"(SELECT * FROM {source}{condition}) AS new"  # noqa: S608 - our own names
+        steps.append(f"p{place} AS ({_part(way, rows)})")
+    if guarded is None:
+        return f"WITH {', '.join(steps)} SELECT 1"
+    [by] = guarded.by
+    ids, versions = _array(guarded, by, next(numbers)), f"CAST(${next(numbers)} AS BIGINT[])"
+    # Locked in the order of their ids before anything is written, and what is no longer as it was is left out.
+    held = (
+        f'SELECT old."{by}" FROM "{guarded.table.name}" AS old'  # noqa: S608 - our own names
+        f" JOIN unnest({ids}, {versions}) AS seen(id, version)"
+        f' ON old."{by}" = seen.id AND CAST(CAST(old.xmin AS text) AS bigint) = seen.version'
+        f' ORDER BY old."{by}" FOR NO KEY UPDATE OF old'
+    )
+    whole = f"SELECT count(*) = cardinality({ids}) AS whole FROM ({held}) AS kept"  # noqa: S608 - our own names
+    return f"WITH held AS MATERIALIZED ({whole}), {', '.join(steps)} SELECT whole FROM held"  # noqa: S608 - our own names
+
+
+def _array(way: Way, name: str, number: int) -> str:
+    # Without a length: a text that is too long is refused, where a cast would cut it.
+    kind = way.table.c[name].type.compile(dialect=_POSTGRESQL()).partition("(")[0]
+    return f"CAST(${number} AS {kind}[])"
 
 
 def _part(way: Way, source: str) -> str:

@@ -5,9 +5,8 @@ from collections.abc import (
     AsyncIterator,
     Callable,
     Coroutine,
-    Iterator,
 )
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,8 +17,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import (
     AsyncConnection,
     AsyncEngine,
@@ -40,13 +38,13 @@ from app.columns import (
     this_month,
     today,
 )
-from app.errors import Unavailable
+from app.outages import outages
+from app.postgresql import DirectTransactions, Outrun
 from app.sqlite import DirectWrites, QuickReads, Take, Values, prepare_sqlite
 from app.statements import (
     AnySelect,
     UtcParts,
     affected,
-    among,
     append_only_ddl,
     drop_append_only_ddl,
     insert_or_ignore,
@@ -65,13 +63,13 @@ __all__ = [
     "EnumNumber",
     "EnumText",
     "Micro",
+    "Outrun",
     "Session",
     "UniqueViolation",
     "UtcDateTime",
     "UtcParts",
     "_ClockShift",
     "affected",
-    "among",
     "append_only_ddl",
     "async_url",
     "drop_append_only_ddl",
@@ -123,7 +121,11 @@ class Database:
         self._writing = self._engine(1 if self.is_sqlite else pool_size, writing=True)
         self._reading = self._engine(pool_size, writing=False)
         self._quick = QuickReads(self.url, pool_size, timeout_seconds) if self.is_sqlite else None
-        self._direct = DirectWrites(self.url, timeout_seconds) if self.is_sqlite else None
+        self._direct: DirectWrites | DirectTransactions = (
+            DirectWrites(self.url, timeout_seconds)
+            if self.is_sqlite
+            else DirectTransactions(self._writing)
+        )
         # Long reads, apart: an export keeps no connection from those who decide about calls.
         self._exporting = self._engine(EXPORTS, writing=False, whole=True)
         self._sessions = async_sessionmaker(
@@ -141,6 +143,8 @@ class Database:
                 "default_transaction_read_only": "off" if writing else "on",
                 "lock_timeout": f"{self._timeout_seconds}s",
                 "idle_in_transaction_session_timeout": "60s",
+                # Plans are made once: those of many rows at once take longer to make than to run.
+                "plan_cache_mode": "force_generic_plan" if writing else "auto",
             }
         engine = create_async_engine(
             self.url,
@@ -163,18 +167,18 @@ class Database:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
         """Open a writing transaction; commit at the end, roll back on a raise."""
-        with _outages():
+        with outages(writing=True):
             async with self._turn(), self._sessions() as session, session.begin():
                 yield session
 
     async def in_transaction(self, work: Callable[[AsyncConnection], Coroutine[Any, Any, T]]) -> T:
-        """Run work that awaits nothing but this connection in a writing transaction: the fast way, for plain rows."""
-        with _outages():
+        """Run work that awaits nothing but this connection, in a writing transaction: the fast way, for plain rows.
+
+        It reads wallets first, writes by `write_all` once and last, and may be run again from its start.
+        """
+        with outages(writing=True):
             async with self._turn():
-                if self._direct is not None:
-                    return await self._direct.run(work)
-                async with self._writing.begin() as connection:
-                    return await work(connection)
+                return await self._direct.run(work)
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
@@ -192,7 +196,7 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """Take a connection that cannot write, each statement being a snapshot of its own."""
-        with _outages():
+        with outages():
             async with self._reading.connect() as connection:
                 yield connection
 
@@ -206,7 +210,7 @@ class Database:
         return await self._one(statement, values, lambda result: result.first())
 
     async def _one(self, statement: Executable, values: Values | None, take: Take) -> Any:
-        with _outages():
+        with outages():
             if self._quick is not None:
                 return await self._quick.run(statement, values, take)
             # One greenlet for all three steps: `read()` makes three, and a task to give the connection back.
@@ -219,7 +223,7 @@ class Database:
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:
         """Take a connection that cannot write, whose statements all see one and the same moment."""
-        with _outages():
+        with outages():
             async with self._exporting.connect() as connection, connection.begin():
                 yield connection
 
@@ -246,32 +250,5 @@ class Database:
         await self._exporting.dispose()
         if self._quick is not None:
             await self._quick.dispose()
-        if self._direct is not None:
+        if isinstance(self._direct, DirectWrites):
             await self._direct.dispose()
-
-
-@contextmanager
-def _outages() -> Iterator[None]:
-    """Turn a database that is away, full or deadlocked into `Unavailable`: nothing was committed."""
-    try:
-        yield
-    except (DBAPIError, PoolTimeout, OSError) as error:
-        if not _is_outage(error):
-            raise
-        log.warning("database_unavailable", error=type(error).__name__)
-        raise Unavailable from error
-
-
-# Deadlock, serialization failure, lock timeout, too many connections, shutting down, starting up.
-_PASSING_STATES = ("40P01", "40001", "55P03", "53", "57P", "08")
-
-
-def _is_outage(error: BaseException) -> bool:
-    if isinstance(error, PoolTimeout | OSError):
-        return True
-    if not isinstance(error, DBAPIError):
-        return False
-    state = getattr(error.orig, "sqlstate", None) or ""
-    away = error.connection_invalidated or isinstance(error, InterfaceError)
-    locked_sqlite = isinstance(error, OperationalError) and "locked" in str(error.orig)
-    return away or locked_sqlite or state.startswith(_PASSING_STATES)

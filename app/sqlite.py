@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import Engine, Executable, Result, create_engine, event
@@ -78,15 +79,26 @@ class DirectWrites:
         return ThreadPoolExecutor(1, thread_name_prefix="r9s-write")
 
     async def run(self, work: Callable[[AsyncConnection], Coroutine[Any, Any, T]]) -> T:
-        """Run work that awaits nothing but this connection in a transaction."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, work)
+        """Run work that awaits nothing but this connection in a transaction; what is cancelled is rolled back."""
+        abandoned = Event()
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._thread, self._run, work, abandoned)
+        except asyncio.CancelledError:
+            abandoned.set()
+            raise
 
-    def _run(self, work: Callable[[AsyncConnection], Coroutine[Any, Any, T]]) -> T:
+    def _run(
+        self, work: Callable[[AsyncConnection], Coroutine[Any, Any, T]], abandoned: Event
+    ) -> T:
         with self._engine.begin() as connection:
             coroutine = work(cast("AsyncConnection", _Direct(connection)))
             try:
                 coroutine.send(None)
             except StopIteration as done:
+                if abandoned.is_set():
+                    # The lock came too late: the caller has been told that nothing was done.
+                    raise TimeoutError from None
                 result: T = done.value
                 return result
             coroutine.close()

@@ -1,11 +1,11 @@
 """Statements, and parts of them, as each database says them; columns and the clock are in `app.columns`."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Table, any_, literal
+from sqlalchemy import Table
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
@@ -62,17 +62,6 @@ def upserting(
     sums = {name: table.c[name] + statement.excluded[name] for name in add}
     news = {name: statement.excluded[name] for name in replace}
     return statement.on_conflict_do_update(index_elements=unique, set_={**sums, **news})
-
-
-def among(
-    session: AsyncSession | AsyncConnection, column: Any, values: Collection[Any]
-) -> ColumnElement[bool]:
-    """Ask whether a column is one of many values: on PostgreSQL one parameter, so that the text stays the same."""
-    if of_sqlite(session):
-        inside: ColumnElement[bool] = column.in_(values)
-        return inside
-    equal: ColumnElement[bool] = column == any_(literal(list(values), ARRAY(column.type)))
-    return equal
 
 
 def of_sqlite(session: AsyncSession | AsyncConnection) -> bool:

@@ -1,4 +1,4 @@
-"""`python -m bench [NAME…] [--sqlite | --postgresql]`: measure; exit 1 where a figure misses its limit."""
+"""`python -m bench [NAME…] [--sqlite | --postgresql] [--full]`: measure; exit 1 where a figure misses its limit."""
 
 import importlib
 import sys
@@ -10,7 +10,7 @@ from rich.table import Table
 from bench.figures import Figure
 
 KINDS = ("sqlite", "postgresql")
-PARTS = {"__init__", "__main__", "figures", "ground"}
+PARTS = {"__init__", "__main__", "figures", "ground", "load", "server"}
 
 
 def measurements() -> list[str]:

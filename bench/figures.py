@@ -1,6 +1,10 @@
 """A figure beside its limit."""
 
+import sys
 from dataclasses import dataclass
+
+FULL = "--full" in sys.argv[1:]
+"""Whether there is time: runs are longer, and say more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,31 +12,34 @@ Request = tuple[str, dict[str, Any]]
 
 @dataclass
 class Measured:
-    """What a load has seen. Latencies in seconds, sorted."""
+    """What a load has seen, in one turn or several. Latencies in seconds."""
 
-    seconds: float
+    seconds: float = 0.0
     latencies: list[float] = field(default_factory=list)
     answers: list[tuple[int, bytes]] = field(default_factory=list)
 
     @property
     def rate(self) -> float:
-        """Tell how many requests a second were answered."""
+        """Tell the answers a second."""
         return len(self.latencies) / self.seconds
 
     def percentile(self, part: float) -> float:
         """Tell the milliseconds within which a part of the requests was answered."""
-        return self.latencies[min(len(self.latencies) - 1, int(len(self.latencies) * part))] * 1000
+        ordered = sorted(self.latencies)
+        return ordered[min(len(ordered) - 1, int(len(ordered) * part))] * 1000
 
     def add(self, other: "Measured") -> None:
-        """Take in what another turn has seen."""
+        """Take in the times of another turn, without its answers. Raises where one was refused."""
+        refused = [body for status, body in other.answers if status != 200]
+        if refused:
+            raise RuntimeError(refused[0])
         self.seconds += other.seconds
-        self.latencies = sorted([*self.latencies, *other.latencies])
-        self.answers += other.answers
+        self.latencies += other.latencies
 
-    @property
-    def failed(self) -> int:
-        """Count the answers that are no 200."""
-        return sum(status != 200 for status, _body in self.answers)
+    def __str__(self) -> str:
+        """Say how fast it was."""
+        p50, p99 = self.percentile(0.5), self.percentile(0.99)
+        return f"{self.rate:.0f}/s, p50 {p50:.2f} ms, p99 {p99:.2f} ms"
 
 
 def encoded(port: int, token: str, request: Request) -> bytes:
@@ -74,12 +77,11 @@ async def load(
     seconds: float,
 ) -> Measured:
     """Send requests over so many connections, one after the other on each, for so long or until they end."""
-    seen = Measured(0.0)
+    seen = Measured()
     begun = time.perf_counter()
     until = begun + seconds
     await asyncio.gather(
         *(_converse(port, token, requests, until, seen) for _n in range(connections))
     )
     seen.seconds = time.perf_counter() - begun
-    seen.latencies.sort()
     return seen

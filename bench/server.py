@@ -1,13 +1,21 @@
 """The service with two routes more, for comparison in the same server: bare JSON, and one committed UPDATE."""
 
 import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import uvicorn
 from sqlalchemy import text
 from starlette.types import Receive, Scope, Send
 
+from app.logs import set_up_logs
 from app.main import create_app
-from app.settings import load_settings
+from app.settings import Settings, load_settings
 
 BARE, UPDATE = "/bench/json", "/bench/update"
 _ADD = text("UPDATE bench_rows SET n = n + 1 WHERE id = 1")
@@ -16,8 +24,8 @@ _ADD = text("UPDATE bench_rows SET n = n + 1 WHERE id = 1")
 class Compared:
     """The service, with the routes to compare with."""
 
-    def __init__(self) -> None:
-        self._app = create_app(load_settings())
+    def __init__(self, settings: Settings) -> None:
+        self._app = create_app(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -39,6 +47,39 @@ class Compared:
         await send({"type": "http.response.body", "body": body})
 
 
-def make() -> Compared:
-    """Make it, for uvicorn's `--factory`."""
-    return Compared()
+@contextmanager
+def served(url: str, **given: str) -> Iterator[tuple[int, int]]:
+    """Serve in a process of its own: its id and port. Who calls before it has started waits."""
+    with socket.socket(proto=socket.IPPROTO_TCP) as port:
+        port.bind(("127.0.0.1", 0))
+        port.listen(256)
+        number = port.getsockname()[1]
+        settings = {
+            "R9S_DATABASE_URL": url,
+            "R9S_BASE_URL": f"http://127.0.0.1:{number}",
+            "R9S_LOG_LEVEL": "error",
+        }
+        process = subprocess.Popen(  # noqa: S603 - our own command
+            [sys.executable, "-m", "bench.server", str(port.fileno())],
+            env=os.environ | settings | given,
+            pass_fds=[port.fileno()],
+        )
+    try:
+        yield process.pid, number
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def main() -> None:
+    """Serve on the listening socket that was handed over."""
+    settings = load_settings()
+    set_up_logs(settings)
+    config = uvicorn.Config(Compared(settings), log_config=None, access_log=False)
+    # Named as TCP, asyncio sends each part of an answer at once.
+    port = socket.socket(proto=socket.IPPROTO_TCP, fileno=int(sys.argv[1]))
+    uvicorn.Server(config).run(sockets=[port])
+
+
+if __name__ == "__main__":
+    main()

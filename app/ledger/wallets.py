@@ -3,13 +3,16 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, insert, select
+from sqlalchemy import Table, bindparam, insert, literal_column, select, update
 from sqlmodel import col
 
 from app.bulk import Changes, Way
-from app.database import Connection, Session, among, locked
+from app.database import Connection, Session, locked, of_sqlite
+from app.dialects import any_of
 from app.models.ledger import Wallet
 
 
@@ -30,13 +33,16 @@ class WalletState:
     entry_day: date | None = None
     frozen_at: datetime | None = None
     dissolved_at: datetime | None = None
+    version: int | None = None
+    """What tells whether somebody has changed it since it was read; None where it is locked."""
 
 
-_FIELDS = tuple(WalletState.__slots__)
+_FIELDS = tuple(WalletState.__slots__)[:-1]
 _SAVED = _FIELDS[1:]
 _WALLETS: Table = Wallet.__table__  # type: ignore[attr-defined]
 _COLUMNS = tuple(_WALLETS.c[name] for name in _FIELDS)
-_SAVING = Way(_WALLETS, _FIELDS, by=_FIELDS[:1], replace=_SAVED)
+_SAVING = Way(_WALLETS, _FIELDS, by=_FIELDS[:1], replace=_SAVED, guarded=True)
+_VERSION: Any = literal_column("CAST(CAST(xmin AS text) AS bigint)")
 
 
 async def lock_wallet(session: Session, account_id: UUID) -> Wallet | None:
@@ -47,7 +53,16 @@ async def lock_wallet(session: Session, account_id: UUID) -> Wallet | None:
     """
     statement = select(Wallet).where(col(Wallet.account_id) == account_id)
     wallet: Wallet | None = (await session.execute(locked(statement))).scalar_one_or_none()
+    if wallet is not None and not of_sqlite(session):
+        # A new version of the row, for those who have read it without a lock.
+        await session.execute(_touching(), {"account": account_id})
     return wallet
+
+
+@lru_cache
+def _touching() -> Any:
+    same = _WALLETS.c.account_id == bindparam("account")
+    return update(_WALLETS).where(same).values(frozen_at=_WALLETS.c.frozen_at)
 
 
 async def load_wallets(
@@ -57,20 +72,30 @@ async def load_wallets(
 
     Unknown accounts are left out. Ask for the time after it, so that entries stand in the order
     in which they were booked; and read keys, members and accounts after it, since a statement
-    that has waited for the lock sees other tables as they were before.
+    that has waited for the lock sees other tables as they were before. A connection that does not
+    lock reads their versions instead: what is written later is written if these still are.
     """
-    statement = (
-        select(*_COLUMNS)
-        .where(among(session, _WALLETS.c.account_id, account_ids))
-        .order_by(_WALLETS.c.account_id)
-    )
-    rows = (await session.execute(locked(statement))).all()
+    locking = getattr(session, "locking", True)
+    statement = _reading(sqlite=of_sqlite(session), locking=locking)
+    rows = (await session.execute(statement, {"accounts": list(account_ids)})).all()
     return {row[0]: WalletState(*row) for row in rows}
 
 
+@lru_cache
+def _reading(*, sqlite: bool, locking: bool) -> Any:
+    account_id = _WALLETS.c.account_id
+    columns = _COLUMNS if locking else (*_COLUMNS, _VERSION)
+    statement = select(*columns).where(any_of(account_id, "accounts", sqlite=sqlite))
+    return locked(statement.order_by(account_id)) if locking else statement
+
+
 def put_wallets(changes: Changes, wallets: Iterable[WalletState]) -> None:
-    """Let locked wallets be written back with these changes."""
-    changes.put(_SAVING, [{name: getattr(one, name) for name in _FIELDS} for one in wallets])
+    """Let wallets be written back with these changes, or none of these where one is no longer as it was read."""
+    rows = [
+        {name: getattr(one, name) for name in (*_FIELDS, "version")}
+        for one in sorted(wallets, key=lambda one: one.account_id)
+    ]
+    changes.put(_SAVING, rows)
 
 
 async def open_wallet(session: Session, account_id: UUID) -> None:

@@ -100,6 +100,10 @@ class Books:
         wallet = self.wallets[account_id]
         return wallet.balance_micro - wallet.held_micro - self.spent.get(account_id, 0)
 
+    def used_micro(self, account_id: UUID) -> int:
+        """Tell what an account has used in all."""
+        return self.wallets[account_id].used_micro + self.spent.get(account_id, 0)
+
     def use(
         self, counters: tuple[CounterState, CounterState], cost_micro: int, used_at: datetime | None
     ) -> None:

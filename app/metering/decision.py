@@ -12,6 +12,7 @@ from app.errors import (
     AccountFrozen,
     HoldNotOpen,
     InsufficientCredits,
+    Invalid,
     InvalidApiKey,
     KeyLimitExceeded,
     OverrunTooLarge,
@@ -19,13 +20,15 @@ from app.errors import (
     QuotaExceeded,
 )
 from app.models.metering import HoldStatus
-from app.money import DISABLED, MICRO, UNLIMITED
+from app.money import DISABLED, MAX_MICRO, MICRO, UNLIMITED
 from app.months import month_of, month_range
 
 SETTLEABLE = timedelta(hours=72)
 """How long after its expiry a hold may still be settled, as late usage."""
 OVERRUN_FACTOR = 10
 OVERRUN_MICRO = 10 * MICRO
+MOST_USED_MICRO = 4 * MAX_MICRO
+"""What an account may have used in all: every sum of it stays within 64 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,12 @@ def must_be_bookable(cost_micro: int, asked_micro: int) -> None:
     """
     if cost_micro > max(OVERRUN_FACTOR * asked_micro, OVERRUN_MICRO):
         raise OverrunTooLarge
+
+
+def must_be_countable(cost_micro: int, used_micro: int) -> None:
+    """Refuse a cost by which an account's sums would no longer be numbers that a database holds. Raises `Invalid`."""
+    if used_micro + cost_micro > MOST_USED_MICRO:
+        raise Invalid(cost="This is more than an account can ever use.")
 
 
 def may_release(status: HoldStatus) -> bool:

@@ -39,6 +39,7 @@ from app.metering.decision import (
     authorized_amount,
     may_release,
     must_be_bookable,
+    must_be_countable,
     must_be_settleable,
 )
 from app.metering.loading import (
@@ -158,6 +159,7 @@ class Group:
         how = must_be_settleable(hold.status, hold.expires_at, self.found.books.at)
         cost = self._cost(call.cost_micro, call.model, call.tokens, hold)
         must_be_bookable(cost.micro, hold.asked_micro)
+        must_be_countable(cost.micro, self.found.books.used_micro(hold.account_id))
         # From here on nothing may refuse.
         self._end(hold, HoldStatus.SETTLED)
         usage = Usage(
@@ -213,6 +215,7 @@ class Group:
             if event.cost_micro is not None
             else self.prices.cost(event.model, event.tokens, event.occurred_at)
         )
+        must_be_countable(cost.micro, self.found.books.used_micro(route.account_id))
         # From here on nothing may refuse. The call has been made, whatever became of its key.
         usage = Usage(
             account_id=route.account_id,

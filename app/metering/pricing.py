@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from genai_prices import Usage
 from genai_prices.data_snapshot import get_snapshot
 
-from app.errors import UnknownModel
+from app.errors import Invalid, UnknownModel
 from app.money import MAX_MICRO, MICRO
 
 GIVEN = "gateway"
@@ -53,7 +53,13 @@ class PriceList:
         self._known: dict[str, tuple[Any, Any] | None] = {}
 
     def cost(self, model: str, tokens: Tokens, at: datetime) -> Cost:
-        """Compute the cost of a call made at a moment, rounded up once. Raises `UnknownModel`."""
+        """Compute the cost of a call made at a moment, rounded up once. Raises `UnknownModel`, `Invalid`."""
+        cost = self._cost(model, tokens, at)
+        if cost.micro > MAX_MICRO:
+            raise Invalid(cost="So many tokens cost more than anybody has.")
+        return cost
+
+    def _cost(self, model: str, tokens: Tokens, at: datetime) -> Cost:
         own = self._own.get(model)
         if own is not None:
             exact = sum(

@@ -1,12 +1,8 @@
 """Exactness under load: however many ask at once, in however many processes, what is granted is what there is."""
 
 import asyncio
-import json
-import os
-import sys
 from collections import Counter
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -15,8 +11,6 @@ import pytest
 from app.errors import Refusal
 from app.metering.calls import Authorized, Release
 from tests.metering.desk import Desk
-
-ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 async def outcomes(*awaitables: Any) -> tuple[list[Any], Counter[str]]:
@@ -112,35 +106,4 @@ async def test_the_month_turns_under_load(desk: Desk, shift_clock: Any) -> None:
     # 100 in a month, and not one more, whenever exactly it turned.
     assert max(months.values()) == 100
     await outcomes(*(desk.settle(one) for one in holds))
-    await desk.scene.promises()
-
-
-@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
-async def test_four_processes_decide_together(desk: Desk, database_url: str) -> None:
-    secret = await desk.key()
-    workers = [
-        await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "tests.metering.worker",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-        )
-        for _n in range(4)
-    ]
-    task = {"url": database_url, "token": desk.token, "secret": secret, "calls": 2500}
-    told = await asyncio.gather(
-        *(
-            one.communicate(json.dumps(task | {"name": f"worker-{n}"}).encode())
-            for n, one in enumerate(workers)
-        )
-    )
-    done = [json.loads(out) for out, _error in told]
-    assert sum(one["granted"] for one in done) == 1000 - len(done[0]["shared"])
-    assert sum(one["refused"] for one in done) == 9000 + len(done[0]["shared"])
-    # The ids that all of them used were each granted once, with one answer for all.
-    shared = [tuple(one["shared"]) for one in done]
-    assert len(set(shared)) == 1
     await desk.scene.promises()

@@ -1,14 +1,19 @@
 """The gateway's window over HTTP: what it answers, what it refuses, and that a refusal changes nothing."""
 
+import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2
 import pytest
 
 from app.main import create_app
+from app.resolvers import gateways
 from app.settings import Settings
 from tests.metering.desk import MODEL, Desk, desk_of
 from tests.scene import Scene
@@ -258,18 +263,59 @@ async def test_only_a_gateway_is_served(desk: Desk, gateway: httpx2.AsyncClient)
     assert foreign.status_code == 400
 
 
-async def test_a_gateway_has_a_rate_cap_of_its_own(desk: Desk, settings: Settings) -> None:
+async def test_a_gateway_has_a_rate_cap_of_its_own(
+    desk: Desk, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(monotonic=lambda: 6010.5)
+    monkeypatch.setattr("app.web.rate_limits.time", clock)
     capped = settings.model_copy(update={"rate_limit_gateway": 2})
+    another = await gateways.create_gateway(desk.operator(), "another")
+    second = await gateways.create_gateway(desk.operator(), "gateway")
     async with client_of(capped, desk.token) as client:
-        statuses = [
-            (await client.post("/metering/release", json={"hold_id": "x"})).status_code
-            for _n in range(4)
-        ]
-        refused = await client.post("/metering/release", json={"hold_id": "x"})
-    # A minute may turn within the four.
-    assert 429 in statuses
-    assert statuses[:2] == [404, 404]
-    assert refused.status_code in (404, 429)
+
+        async def ask(token: str) -> int:
+            headers = {"Authorization": f"Bearer {token}"}
+            body = {"hold_id": "x"}
+            answer = await client.post("/metering/release", json=body, headers=headers)
+            assert (answer.headers.get("retry-after") == "50") is (answer.status_code == 429)
+            return answer.status_code
+
+        # Whatever its token; another gateway has its own.
+        asked = [desk.token, second, second, desk.token, another]
+        assert [await ask(token) for token in asked] == [404, 404, 429, 429, 404]
+        clock.monotonic = lambda: 6060.0
+        assert await ask(second) == 404
+
+
+def fits(shown: Any, given: Any) -> bool:
+    """Tell whether an answer is as a page shows it; what the page cuts by "…" may go on in any way."""
+    if isinstance(shown, dict):
+        return shown.keys() == given.keys() and all(
+            fits(shown[name], given[name]) for name in shown
+        )
+    if isinstance(shown, list):
+        return all(fits(one, other) for one, other in zip(shown, given, strict=True))
+    return given.startswith(shown[:-1]) if shown.endswith("…") else given == shown
+
+
+async def test_the_recipe_of_the_docs_works(desk: Desk, gateway: httpx2.AsyncClient) -> None:
+    page = (Path(__file__).parents[2] / "docs/gateways.md").read_text()
+    calls = re.findall(r"^post (\w+) '(.*)'$", page, re.MULTILINE)
+    answers = [json.loads(one) for one in re.findall(r"^# (\{.*\})$", page, re.MULTILINE)]
+    assert [name for name, _body in calls] == ["authorize", "settle", "release", "usage"]
+    secret = await desk.key()
+    body = {"request_id": "spare", "key": secret, "amount": 1}
+    spare = (await gateway.post("/metering/authorize", json=body)).json()
+    at = datetime.fromisoformat(spare["expires_at"]) - timedelta(minutes=10)
+    hold_id = ""
+    for name, said in calls:
+        told = said.replace("'$SK'", secret).replace("2026-11-24T12:00:00Z", at.isoformat())
+        told = told.replace("hld_…", spare["hold_id"] if name == "release" else hold_id)
+        given = await gateway.post(f"/metering/{name}", json=json.loads(told))
+        assert given.status_code == 200, given.text
+        hold_id = given.json().get("hold_id", hold_id)
+        assert name == "release" or fits(answers.pop(0), given.json()), given.text
+    await desk.scene.promises()
 
 
 async def test_an_organizations_member_over_the_gate_is_known_by_wire_ids(
