@@ -1,7 +1,6 @@
 """`r9s replay`: a trace of real calls, sent through the metering API now and compared with what `/usage` says."""
 
 import asyncio
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +16,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from app import migrations
+from app.cli_work import AsJson, print_json
 from app.errors import Invalid
 from app.logs import set_up_logs
 from app.money import credits_text
@@ -55,7 +56,6 @@ Tag = Annotated[str, typer.Option(help="The calls' tag.")]
 Run = Annotated[str, typer.Option(help="Name it anew to send the same calls once more.")]
 Calls = Annotated[int | None, typer.Option(min=1, help="So many of the calls; else all.")]
 Connections = Annotated[int, typer.Option(min=1, max=256, help="Requests at the same time.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
@@ -84,6 +84,8 @@ def replay(  # noqa: PLR0913 - an option each
     given = [bool(one) for one in (gateway_token, keys, management_key)]
     if any(given) != all(given):
         raise Invalid(key="Give a gateway's token, keys and a management key, or none of them.")
+    if settings.sandbox and not keys:
+        migrations.upgrade(settings.database_url)
     at = url or settings.base_url
     access = Access(at, gateway_token, tuple(keys), management_key)
     outcome = asyncio.run(_replay(settings, access, task, quiet=as_json))
@@ -125,7 +127,7 @@ def _tell(outcome: Outcome, *, as_json: bool) -> None:
             "refused": dict(outcome.refused),
             "differences": outcome.differences,
         }
-        typer.echo(json.dumps(facts, ensure_ascii=False, indent=2))
+        print_json(facts)
         return
     table = Table("", "Calls", "Prompt tokens", "Completion tokens", "Credits")
     for name, sums in (("Sent", outcome.sent), ("/usage", outcome.told)):

@@ -6,7 +6,6 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlmodel import col
 
-from app import migrations
 from app.database import Database
 from app.demo import ACME, PEOPLE, DemoPerson
 from app.errors import Invalid
@@ -23,13 +22,12 @@ HOLDERS = tuple(one for one in PEOPLE if one.email.split("@")[0] in {"jane", "ad
 
 
 async def demo_access(settings: Settings, url: str) -> Access:
-    """Make what a replay needs in the demo's organization; what the last one had ends.
+    """Make what a replay needs in the demo's organization, in a migrated database; what the last one had ends.
 
     Raises `Invalid` outside the sandbox, or where there is no demo.
     """
     if not settings.sandbox:
         raise Invalid(key="Give a gateway's token, keys and a management key.")
-    migrations.upgrade(settings.database_url)
     database = Database(settings.database_url)
     try:
         at = await sessions.clock(Viewer(database, settings))

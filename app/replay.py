@@ -24,7 +24,8 @@ from app.trace import TracedCall, fingerprint, first_of, read_traces
 
 SECONDS = 30
 TRIES = 60
-"""How often a request is repeated while the service is away, a second or more apart."""
+"""How often a request is repeated while the service is away."""
+PAUSE_SECONDS = 1
 HOLDS = 3
 """How many holds a call may take: one that was left open by a replay long ago can no longer be settled."""
 REACH = timedelta(days=300)
@@ -221,9 +222,11 @@ class Replay:
         raise AssertionError("the last attempt returns or raises")
 
     def _dealt(self, event_id: str) -> tuple[str, str]:
-        number = int.from_bytes(hashlib.sha256(event_id.encode()).digest()[:8])
+        digest = hashlib.sha256(event_id.encode()).digest()
         keys, models = self._access.keys, self._task.models
-        return keys[number % len(keys)], models[number // len(keys) % len(models)]
+        # Two numbers, so that a call stays of its model however many keys there are.
+        key = keys[int.from_bytes(digest[:4]) % len(keys)]
+        return key, models[int.from_bytes(digest[4:8]) % len(models)]
 
     async def _compare(self) -> None:
         """Compare call by call, and the records of this tag with the rollups."""
@@ -287,7 +290,7 @@ class Replay:
     async def _ask(self, method: str, path: str, **given: Any) -> httpx2.Response:
         """Ask, again and again while the service is away: each of these requests may be repeated."""
         for _try in range(TRIES):
-            seconds = 1
+            seconds = PAUSE_SECONDS
             try:
                 answer = await self._client.request(method, path, **given)
             except httpx2.TransportError:
@@ -300,7 +303,7 @@ class Replay:
                     HTTPStatus.SERVICE_UNAVAILABLE,
                 ):
                     raise Refused(answer)
-                seconds = int(answer.headers.get("retry-after", "1"))
+                seconds = int(answer.headers.get("retry-after", str(PAUSE_SECONDS)))
             await asyncio.sleep(seconds)
         raise Unavailable(NO_ANSWER)
 
