@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from app import cli_gateways, cli_ledger, cli_stripe, migrations
+from app import cli_gateways, cli_ledger, cli_replay, cli_stripe, migrations
 from app.cli_work import AsJson, on_database, print_json
 from app.errors import Refusal
 from app.logs import set_up_logs
@@ -29,6 +29,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_gateways.app, name="gateway")
 app.add_typer(cli_ledger.app)
+app.add_typer(cli_replay.app)
 app.add_typer(cli_stripe.app)
 console = Console()
 errors = Console(stderr=True)
