@@ -103,4 +103,3 @@ def test_a_key_is_made_used_seen_and_ended(window: Open, backstage: Backstage) -
     eli.expected.append("410")
     other.goto(eli.base + PLACE)
     expect(other.get_by_role("heading", name="Dissolved")).to_be_visible()
-    backstage.run(backstage.scene.promises())
