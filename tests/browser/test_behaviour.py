@@ -165,3 +165,22 @@ def test_the_theme_changes_at_once_and_stays(window: Open) -> None:
     expect(page.get_by_role("button", name="Dark")).to_have_attribute("aria-pressed", "true")
     page.reload()
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+@pytest.mark.usefixtures("place")
+def test_a_session_that_ended_is_said_and_no_longer_asked_for(window: Open) -> None:
+    one = window("kim")
+    one.expected.append("401")
+    page = one.page
+    page.clock.install()
+    one.go(MEMBERS)
+    one.context.clear_cookies()
+    page.clock.fast_forward(4500)
+    toast = page.get_by_role("alert").first
+    expect(toast).to_contain_text("Sign in first")
+    link = toast.get_by_role("link", name="Sign in")
+    expect(link).to_have_attribute("href", re.compile("return_to=.*members"))
+    asked = len(one.seen)
+    page.clock.fast_forward(60_000)
+    assert len(one.seen) == asked
+    expect(page.get_by_role("row", name=re.compile("Lou"))).to_be_visible()

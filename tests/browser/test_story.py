@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import Backstage, Window
+from tests.browser.conftest import Window
 
 Open = Callable[..., Window]
 
@@ -97,7 +97,7 @@ def remove(page: Page) -> None:
     expect(page.get_by_role("row", name=re.compile("cleo@story.example"))).to_have_count(0)
 
 
-def test_three_people_run_an_organization(window: Open, backstage: Backstage) -> None:
+def test_three_people_run_an_organization(window: Open) -> None:
     olga, ben, cleo = window(), window(), window()
     page = sign_in(olga, "olga@story.example")
     found(page)
@@ -113,4 +113,3 @@ def test_three_people_run_an_organization(window: Open, backstage: Backstage) ->
     cleo.expected.append("404")
     third.reload()
     expect(third.get_by_role("heading", name="Nothing here")).to_be_visible()
-    backstage.run(backstage.scene.promises())

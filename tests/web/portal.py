@@ -1,5 +1,6 @@
 """Tabs: browsers' tabs that people have open in a service of this process, without JavaScript or with htmx's requests."""
 
+import re
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,6 +13,15 @@ from tests.web.conftest import Forms
 PART = {"HX-Request": "true", "HX-Request-Type": "partial"}
 OWN = {"Sec-Fetch-Site": "same-origin"}
 FORM = "application/x-www-form-urlencoded"
+
+
+def assert_well_formed(html: str) -> None:
+    """Tell whether a space is missing between two attributes, which browsers forgive by losing them."""
+    for tag in re.findall(r"<[a-z][^<>]*>", html):
+        bare = re.sub(r'"[^"]*"', '""', tag)
+        assert not re.search(r'""[a-z]', bare), tag
+        joined = r"\b(required|autofocus|checked|selected|disabled|hidden)[a-z]"
+        assert not re.search(joined, bare), tag
 
 
 class Tab:
@@ -28,11 +38,15 @@ class Tab:
 
     async def get(self, path: str, **headers: str) -> httpx2.Response:
         """Open a page, and what it leads to."""
-        return await self.client.get(path, headers=headers)
+        answer = await self.client.get(path, headers=headers)
+        assert_well_formed(answer.text)
+        return answer
 
     async def part(self, path: str, **headers: str) -> httpx2.Response:
         """Ask for a part of a page."""
-        return await self.client.get(path, headers={**PART, **headers})
+        answer = await self.client.get(path, headers={**PART, **headers})
+        assert_well_formed(answer.text)
+        return answer
 
     async def token(self, path: str) -> str:
         """Read the form token that the session's pages carry."""
