@@ -133,11 +133,8 @@ class Database:
         )
 
     def _engine(self, pool_size: int, *, writing: bool, whole: bool = False) -> AsyncEngine:
-        arguments: dict[str, Any] = {}
-        if self.is_sqlite:
-            arguments["timeout"] = self._timeout_seconds
-        else:
-            arguments["timeout"] = self._timeout_seconds
+        arguments: dict[str, Any] = {"timeout": self._timeout_seconds}
+        if not self.is_sqlite:
             arguments["server_settings"] = {
                 "application_name": "r9s",
                 "default_transaction_read_only": "off" if writing else "on",
@@ -224,8 +221,13 @@ class Database:
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:
         """Take a connection that cannot write, whose statements all see one and the same moment."""
         with outages():
-            async with self._exporting.connect() as connection, connection.begin():
-                yield connection
+            async with self._exporting.connect() as connection:
+                transaction = await connection.begin()
+                try:
+                    yield connection
+                finally:
+                    # There is nothing to commit; and a reader who went while rows came has cut the transaction.
+                    await transaction.rollback()
 
     async def ping(self) -> None:
         """Raise `Unavailable` unless the database answers."""

@@ -2,24 +2,30 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from datetime import UTC, date, datetime
+from enum import Enum
 from itertools import pairwise
 from typing import Any
 
+from anyio import CancelScope
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
     DateTime,
+    Label,
     String,
     and_,
     any_,
     bindparam,
+    case,
     cast,
     collate,
     func,
+    literal,
     literal_column,
+    select,
     true,
     type_coerce,
 )
@@ -28,10 +34,9 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.sql.selectable import Select
 from sqlalchemy.types import Date
 
-from app.database import Database
+from app.database import Connection, Database
 
 AnyColumn = Any
-CHUNK_BYTES = 65_536
 CHUNK_ROWS = 1_000
 WAITING_CHUNKS = 8
 # Neither stands in JSON, so that COPY quotes nothing of a line.
@@ -48,19 +53,61 @@ def any_of(column: AnyColumn, name: str, *, sqlite: bool) -> ColumnElement[bool]
     return equal
 
 
+class Edges(Enum):
+    """What edges of buckets are: the ends of one, days that follow each other, other days, or moments."""
+
+    ONE = "ONE"
+    EACH_DAY = "EACH_DAY"
+    DAYS = "DAYS"
+    MOMENTS = "MOMENTS"
+
+
+def edges_are(edges: Sequence[datetime] | Sequence[date]) -> Edges:
+    """Tell what edges are."""
+    if len(edges) == 2:  # noqa: PLR2004 - the two ends of the one bucket
+        return Edges.ONE
+    if isinstance(edges[0], datetime):
+        return Edges.MOMENTS
+    follow = (edges[-1] - edges[0]).days == len(edges) - 1
+    return Edges.EACH_DAY if follow else Edges.DAYS
+
+
+def edges_value(edges: Sequence[Any], kind: Edges, *, sqlite: bool) -> Any:
+    """Give the value of the parameter that `bucket_of` takes for these edges."""
+    if kind is Edges.EACH_DAY:
+        return _stored(edges[0]) if sqlite else edges[0]
+    if sqlite:
+        return json.dumps([[_stored(one), _stored(other)] for one, other in pairwise(edges)])
+    return list(edges[:-1])
+
+
+def edges_type(kind: Edges, *, sqlite: bool) -> Any:
+    """Give that parameter's type."""
+    if sqlite:
+        return String()
+    if kind is Edges.EACH_DAY:
+        return Date()
+    return ARRAY(Date() if kind is Edges.DAYS else DateTime(timezone=True))
+
+
 def bucket_of(
-    database: Database, moment: AnyColumn, edges: Sequence[datetime] | Sequence[date]
+    moment: AnyColumn, edges: ColumnElement[Any], kind: Edges, *, sqlite: bool
 ) -> tuple[ColumnElement[int], ColumnElement[bool]]:
     """Number the bucket, from 0, that a column's moment or day is in; and a condition that has to hold with it.
 
-    The column has to be within the edges: the condition sees to it on SQLite only.
+    The column has to be within the edges: the condition sees to it for some of them only.
     """
-    if not database.is_sqlite:
-        kind = DateTime(timezone=True) if isinstance(edges[0], datetime) else Date()
-        lower = cast(list(edges[:-1]), ARRAY(kind))
+    if kind is Edges.ONE:
+        return literal_column("0", BigInteger), true()
+    if kind is Edges.EACH_DAY:
+        if sqlite:
+            passed = func.julianday(type_coerce(moment, String)) - func.julianday(edges)
+            return cast(passed, BigInteger), true()
+        return cast(moment - cast(edges, Date), BigInteger), true()
+    if not sqlite:
+        lower = cast(edges, edges_type(kind, sqlite=False))
         return cast(func.width_bucket(moment, lower) - 1, BigInteger), true()
-    both = [[_stored(one), _stored(other)] for one, other in pairwise(edges)]
-    each = func.json_each(json.dumps(both)).table_valued("key", "value", name="bucket")
+    each = func.json_each(edges).table_valued("key", "value", name="bucket")
     begun, ended = (func.json_extract(each.c.value, f"$[{n}]") for n in (0, 1))
     plain = type_coerce(moment, String)
     return type_coerce(each.c.key, BigInteger), and_(plain >= begun, plain < ended)
@@ -78,9 +125,9 @@ def summed(column: AnyColumn) -> ColumnElement[int]:
     return cast(func.coalesce(func.sum(column), 0), BigInteger)
 
 
-def code_points(database: Database, text: AnyColumn) -> AnyColumn:
+def code_points(text: AnyColumn, *, sqlite: bool) -> AnyColumn:
     """Order text by code point on both databases."""
-    return text if database.is_sqlite else collate(text, "C")
+    return text if sqlite else collate(text, "C")
 
 
 def moment_text(database: Database, moment: AnyColumn) -> AnyColumn:
@@ -114,62 +161,126 @@ def credits_text(database: Database, micro: AnyColumn) -> AnyColumn:
     )
 
 
-def json_text(database: Database, text: AnyColumn) -> AnyColumn:
-    """Write a text as JSON, null as null."""
+def harmless(text: AnyColumn) -> AnyColumn:
+    """Put an apostrophe before a text that a spreadsheet would run as a formula."""
+    first = func.substr(func.ltrim(text), 1, 1)
+    # Spaces alone are trimmed; a tab or the end of a line is a way of its own to start one.
+    signs = ("=", "+", "-", "@", "\t", "\r", "\n")
+    quoted = type_coerce(literal_column("''''"), String).concat(text)
+    return case((first.in_([literal(one) for one in signs]), quoted), else_=text)
+
+
+def json_lines(database: Database, statement: Select[Any]) -> Select[Any]:
+    """Turn a statement into one of a single column: each row as an object of JSON, without white space."""
+    columns = statement.selected_columns
     if database.is_sqlite:
-        return func.json_quote(text)
-    return func.coalesce(cast(func.to_json(text), String), "null")
+        pairs: list[AnyColumn] = []
+        for one in columns:
+            pairs += [literal_column(f"'{one.key}'"), _bare(one)]
+        return statement.with_only_columns(func.json_object(*pairs))
+    whole = statement.subquery("line")
+    return select(func.row_to_json(whole.table_valued()))
 
 
-async def stream_rows(database: Database, statement: Select[Any]) -> AsyncIterator[list[Any]]:
-    """Read a statement's rows in parts, in constant memory, from one snapshot."""
-    async with database.snapshot() as connection:
+def csv_lines(statement: Select[Any]) -> Select[Any]:
+    """Turn a statement into one of a single column for SQLite: each row as a line of RFC 4180, without its end."""
+    fields: list[AnyColumn] = []
+    for column in statement.selected_columns:
+        field = _bare(column)
+        if isinstance(column.type, String):
+            doubled = func.replace(field, literal_column("'\"'"), literal_column("'\"\"'"))
+            field = func.printf(literal_column("'\"%s\"'"), doubled)
+            field = case((_bare(column).is_(None), literal_column("''")), else_=field)
+        fields.append(field)
+    pattern = ",".join(["%s"] * len(fields))
+    return statement.with_only_columns(func.printf(literal_column(f"'{pattern}'"), *fields))
+
+
+def _bare(column: AnyColumn) -> AnyColumn:
+    return column.element if isinstance(column, Label) else column
+
+
+async def rows_in_parts(
+    connection: Connection, statement: Select[Any]
+) -> AsyncGenerator[Sequence[Any]]:
+    """Read a statement's rows in parts, in constant memory. Close it while the connection is open."""
+    # A reader who goes cancels nothing half-way: SQLite's driver never ends a connection that was cut so.
+    with CancelScope(shield=True):
         result = await connection.stream(statement.execution_options(yield_per=CHUNK_ROWS))
-        async for part in result.partitions():
-            yield list(part)
+    try:
+        while True:
+            with CancelScope(shield=True):
+                part = await result.fetchmany(CHUNK_ROWS)
+            if not part:
+                return
+            yield part
+    finally:
+        with CancelScope(shield=True):
+            await result.close()
 
 
-async def copy_csv(database: Database, statement: Select[Any]) -> AsyncIterator[bytes]:
-    """Stream a statement by PostgreSQL's own COPY as CSV of RFC 4180, without a header row."""
-    async for chunk in _copied(database, statement, {}):
-        # RFC 4180 ends lines by both; within quotes either is as good.
-        yield chunk.replace(b"\n", b"\r\n")
+async def csv_chunks(
+    database: Database, connection: Connection, statement: Select[Any]
+) -> AsyncGenerator[bytes]:
+    """Stream a statement as CSV of RFC 4180, without a header row, by the database's own means."""
+    if database.is_sqlite:
+        async with aclosing(rows_in_parts(connection, csv_lines(statement))) as parts:
+            async for part in parts:
+                yield "".join([f"{row[0]}\r\n" for row in part]).encode()
+        return
+    async with aclosing(_copied(connection, statement, {})) as chunks:
+        async for chunk in chunks:
+            # RFC 4180 ends lines by both; within quotes either is as good.
+            yield chunk.replace(b"\n", b"\r\n")
 
 
-async def copy_lines(database: Database, statement: Select[Any]) -> AsyncIterator[bytes]:
-    """Stream a statement of one column of JSON by PostgreSQL's own COPY, a line a row, as it is."""
-    async for chunk in _copied(database, statement, UNQUOTED):
-        yield chunk
+async def json_chunks(
+    database: Database, connection: Connection, statement: Select[Any]
+) -> AsyncGenerator[bytes]:
+    """Stream a statement as JSON, a line a row, by the database's own means."""
+    lines = json_lines(database, statement)
+    if database.is_sqlite:
+        async with aclosing(rows_in_parts(connection, lines)) as parts:
+            async for part in parts:
+                yield "".join([f"{row[0]}\n" for row in part]).encode()
+        return
+    async with aclosing(_copied(connection, lines, UNQUOTED)) as chunks:
+        async for chunk in chunks:
+            yield chunk
 
 
 async def _copied(
-    database: Database, statement: Select[Any], options: dict[str, str]
-) -> AsyncIterator[bytes]:
+    connection: Connection, statement: Select[Any], options: dict[str, str]
+) -> AsyncGenerator[bytes]:
     """Let the server write, and hold it back while nobody reads: a full queue stops its sending."""
     query, arguments = _for_asyncpg(statement)
     chunks: asyncio.Queue[bytes | None] = asyncio.Queue(WAITING_CHUNKS)
-    async with database.snapshot() as connection:
-        raw: Any = (await connection.get_raw_connection()).driver_connection
+    raw: Any = (await connection.get_raw_connection()).driver_connection
 
-        async def copy() -> None:
-            try:
-                await raw.copy_from_query(
-                    query, *arguments, output=chunks.put, format="csv", **options
-                )
-            except Exception:
-                await chunks.put(None)
-                raise
-            await chunks.put(None)
-
-        work = asyncio.create_task(copy())
+    async def copy() -> None:
         try:
-            while (chunk := await chunks.get()) is not None:
-                yield chunk
-            await work
-        finally:
-            work.cancel()
-            with suppress(asyncio.CancelledError):
-                await work
+            await raw.copy_from_query(query, *arguments, output=chunks.put, format="csv", **options)
+        except Exception:
+            await chunks.put(None)
+            raise
+        await chunks.put(None)
+
+    work = asyncio.create_task(copy())
+    try:
+        while (chunk := await chunks.get()) is not None:
+            yield chunk
+        await work
+    finally:
+        if not work.done():
+            # The driver cannot stop a COPY half-way and go on with its connection: that ends here.
+            with CancelScope(shield=True):
+                raw.terminate()
+                work.cancel()
+                # Room for what it says at its end.
+                while not chunks.empty():
+                    chunks.get_nowait()
+                await asyncio.wait([work])
+                await connection.invalidate()
 
 
 def _for_asyncpg(statement: Select[Any]) -> tuple[str, list[Any]]:
@@ -182,11 +293,3 @@ def _for_asyncpg(statement: Select[Any]) -> tuple[str, list[Any]]:
         processors[name](values[name]) if name in processors else values[name]
         for name in compiled.positiontup or ()
     ]
-
-
-async def sqlite_lines(database: Database, statement: Select[Any]) -> AsyncIterator[bytes]:
-    """Stream a statement of one text column, a line a row, by a cursor in SQLite's own thread."""
-    async with database.snapshot() as connection:
-        result = await connection.stream(statement.execution_options(yield_per=CHUNK_ROWS))
-        async for part in result.partitions():
-            yield "".join([f"{row[0]}\n" for row in part]).encode()

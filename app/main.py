@@ -30,6 +30,7 @@ from app.web.rate_limits import AddressLimit, RateLimits
 from app.web.requests import Requests
 from app.web.routes import routes
 from app.web.services import Services
+from app.web.traces import Traces
 
 
 class Service(Starlette):
@@ -87,8 +88,11 @@ async def _run(
         identity = IdentityProvider(settings)
         stripe = Stripe(settings)
         opened.push_async_callback(stripe.aclose)
+        traces = Traces(database, settings)
+        opened.push_async_callback(traces.close)
+        pictures = PictureSource(settings)
         app.state.services = Services(
-            settings, database, identity, limits, PictureSource(settings), stripe
+            settings, database, identity, limits, pictures, stripe, traces
         )
         if sandbox is not None:
             await sandbox.start(database)

@@ -122,6 +122,7 @@ class Settings(BaseSettings):
         "async+memory://", "Where rate limits are counted; `async+redis://…` for several processes."
     )
     rate_limit_user: int = limit(600, upto=100_000, says="Requests a minute of one user.")
+    rate_limit_key: int = limit(300, upto=100_000, says="Requests a minute of one management key.")
     rate_limit_address: int = limit(1200, upto=1_000_000, says="Requests a minute of one address.")
     rate_limit_sign_in: int = limit(60, upto=10_000, says="Sign-ins a minute from one address.")
     rate_limit_invitations: int = limit(
@@ -146,7 +147,6 @@ class Settings(BaseSettings):
     price_list: str = says(
         "", "File with the operator's own prices of models, JSON; they come before all others."
     )
-
     currency: str = Field(
         default="USD", pattern="^[A-Z]{3}$", description="What credits are sold in (ISO 4217)."
     )
@@ -155,6 +155,11 @@ class Settings(BaseSettings):
         pattern=r"^[0-9]{1,9}(\.[0-9]{1,6})?$",
         description="What one credit costs, in that currency.",
     )
+    page_rows: int = limit(1000, upto=10_000, says="Most rows in one page of the finance API.")
+    export_stall_seconds: int = limit(
+        60, upto=600, says="An export whose reader takes nothing for so long is broken off."
+    )
+
     session_idle_minutes: int = limit(120, upto=1440, says="A session ends after this pause.")
     session_hours: int = limit(12, upto=168, says="A session ends after this time in all.")
     fresh_sign_in_minutes: int = limit(10, upto=120, says="How long a sign-in counts as fresh.")

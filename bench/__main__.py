@@ -10,7 +10,7 @@ from rich.table import Table
 from bench.figures import Figure
 
 KINDS = ("sqlite", "postgresql")
-PARTS = {"__init__", "__main__", "figures", "ground", "load", "server"}
+PARTS = {"__init__", "__main__", "books", "figures", "ground", "load", "server"}
 
 
 def measurements() -> list[str]:

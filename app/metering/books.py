@@ -61,6 +61,8 @@ class Books:
     """What each account's calls cost that are counted here and moved when they are written."""
     changed_wallets: dict[UUID, WalletState] = field(default_factory=dict)
     changed_counters: dict[CounterKey, CounterState] = field(default_factory=dict)
+    begun: set[UUID] = field(default_factory=set)
+    """Keys whose month of use begins here."""
 
     def counter(
         self, subject_id: UUID, month: date, account_id: UUID, kind: CounterKind
@@ -113,6 +115,8 @@ class Books:
         for counter in counters:
             counter.used_micro += cost_micro
             if used_at is not None:
+                if counter.last_used_at is None and counter.kind is CounterKind.API_KEY:
+                    self.begun.add(counter.subject_id)
                 counter.last_used_at = max(used_at, counter.last_used_at or used_at)
             self._change(counter)
 

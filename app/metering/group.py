@@ -42,6 +42,7 @@ from app.metering.decision import (
     must_be_countable,
     must_be_settleable,
 )
+from app.metering.first_uses import put_first_uses
 from app.metering.loading import (
     HoldState,
     KeyState,
@@ -349,4 +350,5 @@ async def write_group(connection: Connection, group: Group) -> None:
     put_holds(changes, group.new_holds, ended)
     put_usage(changes, group.found.books, group.usages)
     put_books(changes, group.found.books)
+    await put_first_uses(connection, changes, group.found.books)
     await write_all(connection, changes)

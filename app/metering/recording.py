@@ -13,6 +13,7 @@ from app.database import Connection, Session
 from app.ids import new_id
 from app.ledger.posting import Movement, movement, plan, put_postings
 from app.metering.books import Books, CounterKey, load_counters, open_books, put_books
+from app.metering.first_uses import put_first_uses
 from app.metering.pricing import Tokens
 from app.models.ledger import LedgerKind
 from app.models.usage import UsageDay, UsageDayDetail, UsageEvent, UsageHour, UsageRecord
@@ -118,6 +119,7 @@ async def book(connection: Session | Connection, usages: Sequence[Usage]) -> lis
     changes = Changes()
     put_usage(changes, books, counted)
     put_books(changes, books)
+    await put_first_uses(connection, changes, books)
     await write_all(connection, changes)
     return [record_id for record_id, _one in counted]
 

@@ -4,10 +4,11 @@ import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import LargeBinary, bindparam, or_, select
 from sqlmodel import col
 
 from app.access import Actor, Seat, Viewer
@@ -35,7 +36,7 @@ async def viewer_of_secret(viewer: Viewer, secret: str) -> Viewer:
     if kind is not KeyKind.MANAGEMENT:
         raise Unauthenticated
     hashed = secret_hash(viewer.settings.key_pepper.get_secret_value(), secret)
-    row = await viewer.database.row(_working(hashed))
+    row = await viewer.database.row(_working(), {"hashed": hashed})
     if row is None or not hmac.compare_digest(row.secret_hash, hashed):
         raise Unauthenticated
     facts = row._mapping  # noqa: SLF001 - a Row's public accessor
@@ -53,7 +54,8 @@ async def viewer_of_secret(viewer: Viewer, secret: str) -> Viewer:
     )
 
 
-def _working(hashed: bytes) -> AnySelect:
+@lru_cache(maxsize=1)
+def _working() -> AnySelect:
     """Select the key of a secret if it works, with what a seat needs of its account."""
     shown: tuple[Any, ...] = (
         col(KeySecret.secret_hash),
@@ -74,7 +76,7 @@ def _working(hashed: bytes) -> AnySelect:
         .join(Account, col(Account.id) == col(ManagementKey.account_id))
         .join(Member, col(Member.id) == col(ManagementKey.member_id))
         .where(
-            col(KeySecret.secret_hash) == hashed,
+            col(KeySecret.secret_hash) == bindparam("hashed", type_=LargeBinary),
             or_(col(KeySecret.ends_at).is_(None), col(KeySecret.ends_at) > now()),
             col(ManagementKey.revoked_at).is_(None),
             or_(col(ManagementKey.expires_at).is_(None), col(ManagementKey.expires_at) > now()),

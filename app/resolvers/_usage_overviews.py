@@ -140,7 +140,7 @@ async def _ranking(
     value = sums.c[COLUMN_OF[dimension]]
     place = func.row_number().over(order_by=[*order, value])
     ranked = select(*sums.c, place.label("place"), func.count().over().label("count"))
-    named = with_names(ranked.order_by(*order, value).limit(most), whole)
+    named = with_names(ranked.order_by(*order, value).limit(most), whole.group_by)
     rows = await viewer.database.rows(named.order_by(named.selected_columns["place"]))
     series = [_series(row, dimension) for row in rows]
     return Ranking(series, rows[0].count if rows else 0)

@@ -2,9 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from uuid import UUID
 
+from sqlalchemy import bindparam
+
 from app.access import Seat, Viewer
+from app.database import AnySelect
 from app.errors import Invalid, Refusal
 from app.resolvers._usage_query import UsageQuery, check_query
 from app.resolvers._usage_rows import (
@@ -12,12 +16,22 @@ from app.resolvers._usage_rows import (
     UsageReport,
     UsageState,
     UsageTotals,
-    bucket_row,
+    bucket_reader,
+    facts_of,
     state_of,
     state_statement,
+    state_values,
     total_of,
 )
-from app.resolvers._usage_sql import edges_of, grouped, key_columns, must_own
+from app.resolvers._usage_sql import (
+    Parameters,
+    Shape,
+    edges_of,
+    grouped_by,
+    key_columns,
+    must_own,
+    shape_of,
+)
 
 MOST_BUCKETS = 10_000
 
@@ -32,8 +46,9 @@ def too_many() -> Invalid:
 
 async def states(viewer: Viewer, seats: Mapping[UUID, Seat]) -> dict[UUID, UsageState]:
     """Tell how complete each account's usage is."""
-    rows = await viewer.database.rows(state_statement(seats))
-    return {row.account_id: state_of(seats[row.account_id], row) for row in rows}
+    statement = state_statement(sqlite=viewer.database.is_sqlite)
+    rows = await viewer.database.rows(statement, state_values(seats))
+    return {row.account_id: state_of(seats[row.account_id], facts_of(row)) for row in rows}
 
 
 async def report_of_each(
@@ -68,17 +83,25 @@ async def _reports(
     found: dict[UUID, list[UsageBucketRow]] = {one: [] for one in seats}
     if query.start < query.end:
         moments = edges_of(query)
-        statement = grouped(viewer.database, list(seats), query, moments)
-        most = (MOST_BUCKETS + 1) * len(seats)
-        ordered = statement.order_by(*key_columns(statement, query)).limit(most)
-        for row in await viewer.database.rows(ordered):
-            found[row.account_id].append(bucket_row(row, moments))
+        shape, values = shape_of(viewer.database, list(seats), query, moments)
+        statement = _in_order(shape)
+        values["most"] = (MOST_BUCKETS + 1) * len(seats)
+        show = bucket_reader(statement.selected_columns.keys(), moments)
+        for row in await viewer.database.rows(statement, values):
+            found[row[0]].append(show(row))
     if any(len(buckets) > MOST_BUCKETS for buckets in found.values()):
         raise too_many()
     return {
         one: UsageReport(buckets, _total(buckets), through[one].complete_through)
         for one, buckets in found.items()
     }
+
+
+@lru_cache(maxsize=256)
+def _in_order(shape: Shape) -> AnySelect:
+    statement = grouped_by(shape, Parameters(shape))
+    order = key_columns(statement.selected_columns, shape.group_by)
+    return statement.order_by(*order).limit(bindparam("most"))
 
 
 def _total(buckets: list[UsageBucketRow]) -> UsageTotals:

@@ -1,17 +1,18 @@
 """Rows of usage: records, buckets, totals, and how complete a report is."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import and_, case, func, literal_column, select
+from sqlalchemy import and_, bindparam, case, func, literal_column, select
 from sqlmodel import col
 
 from app.access import Seat
 from app.database import AnySelect
-from app.dialects import summed
+from app.dialects import any_of, summed
 from app.models.ledger import Wallet
 from app.models.metering import Hold
 from app.models.usage import UsageRecord
@@ -21,8 +22,7 @@ SETTLEABLE = timedelta(hours=72)
 LONGEST_HOLD = timedelta(hours=24)
 
 
-@dataclass(frozen=True, slots=True)
-class UsageTotals:
+class UsageTotals(NamedTuple):
     """Sums; tokens of the cache are part of the prompt's, those of reasoning of the completion's."""
 
     requests: int = 0
@@ -34,8 +34,7 @@ class UsageTotals:
     cost_micro: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class UsageBucketRow:
+class UsageBucketRow(NamedTuple):
     """What was used in one bucket [start, end). What was not grouped by is None; no tag is None too."""
 
     start: datetime
@@ -96,54 +95,80 @@ RECORD_COLUMNS = tuple(col(getattr(UsageRecord, name)) for name in UsageRecordRo
 _NAMES = ("model", "member_id", "member_email", "member_name", "api_key_id", "api_key_name")
 
 
-def bucket_row(row: Any, moments: Sequence[datetime]) -> UsageBucketRow:
-    """Show a row of `grouped`, with or without names."""
-    facts: Mapping[str, Any] = row._mapping  # noqa: SLF001 - a Row's public accessor
-    start, end = moments[row.bucket], moments[row.bucket + 1]
-    totals = UsageTotals(*(facts[name] for name in TALLY))
-    named = {name: facts[name] for name in _NAMES if name in facts}
-    return UsageBucketRow(start, end, totals, **named, tag=facts.get("tag") or None)
+def bucket_reader(
+    names: Sequence[str], moments: Sequence[datetime]
+) -> Callable[[Any], UsageBucketRow]:
+    """Make what shows rows of `grouped`, with or without names: by place, since a year has many."""
+    place = {name: number for number, name in enumerate(names)}
+    bucket, first, tag = place["bucket"], place[TALLY[0]], place.get("tag")
+    last = first + len(TALLY)
+    shown = tuple(place.get(name) for name in _NAMES)
+
+    def show(row: Any) -> UsageBucketRow:
+        number = row[bucket]
+        named = [None if one is None else row[one] for one in shown]
+        totals = UsageTotals._make(row[first:last])
+        its_tag = None if tag is None else row[tag] or None
+        return UsageBucketRow._make((moments[number], moments[number + 1], totals, *named, its_tag))
+
+    return show
 
 
 def total_of(rows: Iterable[UsageTotals]) -> UsageTotals:
     """Add totals up."""
-    sums = [0] * len(TALLY)
-    for row in rows:
-        for n, name in enumerate(TALLY):
-            sums[n] += getattr(row, name)
-    return UsageTotals(*sums)
+    columns = zip(*rows, strict=True)
+    return UsageTotals(*(sum(column) for column in columns))
 
 
-def state_statement(seats: Mapping[UUID, Seat]) -> AnySelect:
-    """Select, for each account, what `state_of` reads: its holds that may still be settled."""
+def state_values(seats: Mapping[UUID, Seat]) -> dict[str, Any]:
+    """Give the values of `state_statement`'s parameters."""
     at = next(iter(seats.values())).now
+    return {
+        "accounts": list(seats),
+        "at": at,
+        "since": at - SETTLEABLE,
+        "begun": at - SETTLEABLE - LONGEST_HOLD,
+    }
+
+
+@lru_cache
+def state_statement(*, sqlite: bool) -> AnySelect:
+    """Select, for each account, what `state_of` reads: its holds that may still be settled."""
     # Named in the statement itself: only so is the index over just these holds of use.
     may_settle: Any = literal_column("holds.status IN ('OPEN', 'EXPIRED')")
-    expired = col(Hold.expires_at) <= at
+    ends: Any = Hold.expires_at
+    begins: Any = Hold.authorized_at
+    expired = ends <= bindparam("at", type_=ends.type)
     still_settleable = and_(
         col(Hold.account_id) == col(Wallet.account_id),
         may_settle,
-        col(Hold.authorized_at) > at - SETTLEABLE - LONGEST_HOLD,
-        col(Hold.expires_at) > at - SETTLEABLE,
+        begins > bindparam("begun", type_=begins.type),
+        ends > bindparam("since", type_=ends.type),
     )
     return (
         select(
             col(Wallet.account_id),
             col(Wallet.usage_sequence),
-            func.min(col(Hold.authorized_at)).label("oldest"),
+            func.min(begins).label("oldest"),
             summed(case((expired, 1), else_=0)).label("holds"),
             summed(case((expired, col(Hold.amount_micro)), else_=0)).label("amount"),
         )
         .select_from(Wallet)
         .outerjoin(Hold, still_settleable)
-        .where(col(Wallet.account_id).in_(list(seats)))
+        .where(any_of(col(Wallet.account_id), "accounts", sqlite=sqlite))
         .group_by(col(Wallet.account_id), col(Wallet.usage_sequence))
     )
 
 
-def state_of(seat: Seat, row: Any) -> UsageState:
+def state_of(seat: Seat, facts: Mapping[str, Any]) -> UsageState:
     """Tell how complete usage is (PRODUCT.md, complete)."""
     through = seat.now - SETTLEABLE
-    if row.oldest is not None:
-        through = min(through, row.oldest)
-    return UsageState(through, row.holds, row.amount, row.usage_sequence)
+    if facts["oldest"] is not None:
+        through = min(through, facts["oldest"])
+    return UsageState(through, *(facts[name] for name in ("holds", "amount", "usage_sequence")))
+
+
+def facts_of(row: Any) -> Mapping[str, Any]:
+    """Give a row's columns by name."""
+    mapping: Mapping[str, Any] = row._mapping  # noqa: SLF001 - a Row's public accessor
+    return mapping

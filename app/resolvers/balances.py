@@ -3,20 +3,21 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import case, func, literal, select, union_all
+from sqlalchemy import bindparam, case, func, literal, literal_column, select, union_all
 from sqlmodel import col
 
 from app.access import Seat, Viewer, reads
 from app.database import AnySelect, now, this_month, today
+from app.dialects import any_of
 from app.errors import Invalid, Refusal
 from app.ledger.posting import LIFETIME
 from app.models import (
     Account,
     Hold,
-    HoldStatus,
     LedgerAccount,
     LedgerEntry,
     LedgerKind,
@@ -71,14 +72,20 @@ async def balance(
 
 
 async def _present(viewer: Viewer, seats: Mapping[UUID, Seat]) -> dict[UUID, BalanceRow]:
+    statement = _now_there(sqlite=viewer.database.is_sqlite)
+    values = {"accounts": list(seats), "at": next(iter(seats.values())).now}
+    rows = await viewer.database.rows(statement, values)
+    return {row.account_id: _present_row(row) for row in rows}
+
+
+@lru_cache
+def _now_there(*, sqlite: bool) -> AnySelect:
     account_id = col(Wallet.account_id)
+    # Named in the statement itself: only so is the index over just these holds of use.
+    is_open: Any = literal_column("holds.status = 'OPEN'")
     run_out = (
         select(func.coalesce(func.sum(col(Hold.amount_micro)), 0))
-        .where(
-            col(Hold.account_id) == account_id,
-            col(Hold.status) == HoldStatus.OPEN,
-            col(Hold.expires_at) <= now(),
-        )
+        .where(col(Hold.account_id) == account_id, is_open, col(Hold.expires_at) <= bindparam("at"))
         .scalar_subquery()
     )
     # A gateway's clock may be a little ahead: what it dated into the next month is not this one's.
@@ -91,15 +98,14 @@ async def _present(viewer: Viewer, seats: Mapping[UUID, Seat]) -> dict[UUID, Bal
         )
         .scalar_subquery()
     )
-    statement = select(
+    return select(
         account_id,
         col(Wallet.balance_micro),
         (col(Wallet.held_micro) - run_out).label("held"),
         *(col(getattr(Wallet, name)) for name in SUMS),
         month_used.label("month_used"),
         now().label("at"),
-    ).where(account_id.in_(seats))
-    return {row.account_id: _present_row(row) for row in await viewer.database.rows(statement)}
+    ).where(any_of(account_id, "accounts", sqlite=sqlite))
 
 
 def _present_row(row: Any) -> BalanceRow:

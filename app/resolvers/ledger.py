@@ -1,8 +1,10 @@
 """The ledger as a customer reads it: one entry a movement, one for each day's run of usage."""
 
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -15,9 +17,8 @@ from app.errors import BadRequest
 from app.models import Account, LedgerEntry, LedgerKind, Wallet
 from app.pages import Cursors, Page, check_first, page_of
 from app.permissions import Permission
+from app.resolvers._exports import Export, Opened, shown_in_parts
 from app.resolvers._lists import rows_of_each
-
-EXPORT_ROWS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def _row(row: Any) -> LedgerRow:
     return LedgerRow(**{**row._mapping, "growing": bool(row.growing)})  # noqa: SLF001 - a Row's public accessor
 
 
-def _matching(account_id: UUID, query: LedgerQuery, limit: int) -> AnySelect:
+def _matching(account_id: UUID, query: LedgerQuery, limit: int | None = None) -> AnySelect:
     number = col(LedgerEntry.number)
     statement = _entries().where(col(LedgerEntry.account_id) == account_id)
     if query.start is not None:
@@ -163,23 +164,20 @@ async def ledger_rows(
 @reads(Permission.VIEW_BILLING, on=Account)
 async def export_ledger(
     viewer: Viewer, seats: Mapping[UUID, Seat], query: LedgerQuery
-) -> dict[UUID, AsyncIterator[LedgerRow]]:
-    """Give every entry that matches, some at a time, in constant memory."""
-    return {one: _export(viewer, one, query) for one in seats}
+) -> dict[UUID, Export[int, list[LedgerRow]]]:
+    """Give every entry that matches, from one snapshot; its head is the number of the last that may not grow."""
+    return {one: partial(_open, viewer, one, query) for one in seats}
 
 
-async def _export(viewer: Viewer, account_id: UUID, query: LedgerQuery) -> AsyncIterator[LedgerRow]:
-    while True:
-        rows = await viewer.database.rows(_matching(account_id, query, EXPORT_ROWS))
-        for row in rows:
-            yield _row(row)
-        if len(rows) < EXPORT_ROWS:
-            return
-        query = LedgerQuery(
-            query.start,
-            query.end,
-            query.descending,
-            rows[-1].number,
-            query.settled,
-            query.kinds,
-        )
+@asynccontextmanager
+async def _open(
+    viewer: Viewer, account_id: UUID, query: LedgerQuery
+) -> AsyncIterator[Opened[int, list[LedgerRow]]]:
+    last = (
+        select(func.coalesce(func.max(col(LedgerEntry.number)), 0))
+        .join_from(LedgerEntry, Wallet, col(Wallet.account_id) == col(LedgerEntry.account_id))
+        .where(col(LedgerEntry.account_id) == account_id, ~_GROWING)
+    )
+    async with viewer.database.snapshot() as connection:
+        settled: int = (await connection.execute(last)).scalar_one()
+        yield Opened(settled, shown_in_parts(connection, _matching(account_id, query), _row))

@@ -1,19 +1,25 @@
 """Members: listing them, and changing role, quota and membership."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlmodel import col
 
 from app.access import Actor, Seat, Viewer, reads, writes
+from app.database import AnySelect
 from app.errors import Forbidden, Invalid, OwnerMustTransfer
 from app.ledger.wallets import lock_wallet
 from app.models import Account, Member, User
 from app.pages import Page
 from app.permissions import Permission, Role
 from app.resolvers._endings import Endings, end_membership, end_rights_of_rank, endings_of
+from app.resolvers._exports import Export, Opened, Place, shown_in_parts
+from app.resolvers._lists import after_key, rows_of_each
 from app.resolvers._member_rows import (
     MemberOrder,
     MemberQuery,
@@ -25,7 +31,7 @@ from app.resolvers._member_rows import (
     present,
 )
 
-__all__ = ["Endings", "MemberOrder", "MemberQuery", "MemberRow"]
+__all__ = ["Endings", "MemberOrder", "MemberQuery", "MemberRow", "Place"]
 
 
 @reads(Permission.VIEW_MEMBERS, on=Account)
@@ -79,6 +85,44 @@ async def member(viewer: Viewer, seats: Mapping[UUID, Seat]) -> dict[UUID, Membe
         if seen or Permission.VIEW_MEMBERS in seat.permissions:
             shown[row.id] = member_row(viewer, seat, row)
     return shown
+
+
+@reads(Permission.VIEW_MEMBERS, on=Account)
+async def member_rows(
+    viewer: Viewer, seats: Mapping[UUID, Seat], place: Place, limit: int
+) -> dict[UUID, list[MemberRow]]:
+    """Give at most `limit` members in the order in which they came, for finance tools; `Place.after` is [id]."""
+    found = await rows_of_each(viewer, seats, lambda one: _came(seats[one], place).limit(limit))
+    return {
+        one: [member_row(viewer, seats[one], row) for row in rows] for one, rows in found.items()
+    }
+
+
+@reads(Permission.VIEW_MEMBERS, on=Account)
+async def export_members(
+    viewer: Viewer, seats: Mapping[UUID, Seat], place: Place
+) -> dict[UUID, Export[None, list[MemberRow]]]:
+    """Give all members as `member_rows` does, from one snapshot."""
+    return {one: partial(_open, viewer, seats[one], place) for one in seats}
+
+
+def _came(seat: Seat, place: Place) -> AnySelect:
+    statement = present(seat.now).where(col(Member.account_id) == seat.account_id)
+    if place.after is not None:
+        came = after_key([col(Member.id)], place.after, descending=place.descending)
+        statement = statement.where(came)
+    return statement.order_by(col(Member.id).desc() if place.descending else col(Member.id))
+
+
+@asynccontextmanager
+async def _open(
+    viewer: Viewer, seat: Seat, place: Place
+) -> AsyncIterator[Opened[None, list[MemberRow]]]:
+    def show(row: Any) -> MemberRow:
+        return member_row(viewer, seat, row)
+
+    async with viewer.database.snapshot() as connection:
+        yield Opened(None, shown_in_parts(connection, _came(seat, place), show))
 
 
 @reads(None, on=Member)

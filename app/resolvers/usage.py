@@ -1,6 +1,7 @@
 """Usage: reports by buckets and dimensions, records, exports; one's own, or everybody's in an account."""
 
 from collections.abc import Mapping
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy import select
@@ -12,14 +13,25 @@ from app.models import Account
 from app.models.usage import UsageRecord
 from app.pages import Page
 from app.permissions import Permission
-from app.resolvers import _usage_records
-from app.resolvers._usage_query import Dimension, RecordsQuery, UsageFilter, UsageQuery
+from app.resolvers import _usage_exports, _usage_finance, _usage_records
+from app.resolvers._exports import Export, Place
+from app.resolvers._usage_exports import ExportFormat
+from app.resolvers._usage_finance import NamedRecord, UsagePage
+from app.resolvers._usage_query import (
+    Dimension,
+    RecordsQuery,
+    UsageFilter,
+    UsageQuery,
+    check_query,
+    check_range,
+)
 from app.resolvers._usage_reports import own_report_of_each, report_of_each
 from app.resolvers._usage_rows import (
     RECORD_COLUMNS,
     UsageBucketRow,
     UsageRecordRow,
     UsageReport,
+    UsageState,
     UsageTotals,
 )
 from app.resolvers._usage_sql import must_own
@@ -27,14 +39,20 @@ from app.zones import Granularity
 
 __all__ = [
     "Dimension",
+    "ExportFormat",
     "Granularity",
+    "NamedRecord",
+    "Place",
     "RecordsQuery",
     "UsageBucketRow",
     "UsageFilter",
+    "UsagePage",
     "UsageQuery",
     "UsageRecordRow",
     "UsageReport",
+    "UsageState",
     "UsageTotals",
+    "check_range",
 ]
 
 
@@ -110,3 +128,65 @@ async def usage_record(
         sees = own or Permission.VIEW_ACCOUNT_USAGE in seat.permissions
         shown[row.id] = UsageRecordRow(*row) if sees else NotFound()
     return shown
+
+
+@reads(Permission.VIEW_ACCOUNT_USAGE, on=Account)
+async def record_page(
+    viewer: Viewer, seats: Mapping[UUID, Seat], query: RecordsQuery, place: Place, limit: int
+) -> dict[UUID, UsagePage[NamedRecord] | Refusal]:
+    """Give a page of records in the order of their sequence: a feed that neither skips nor doubles a late one.
+
+    `Place.after` is [sequence]. Raises `Invalid`, and `NotFound` for foreign ids.
+    """
+    _usage_records.check_records(query)
+    answers: dict[UUID, UsagePage[NamedRecord] | Refusal] = {}
+    answers |= await must_own(viewer, list(seats), query.which)
+    for one in seats.keys() - answers.keys():
+        answers[one] = await _usage_finance.record_page(viewer, seats[one], query, place, limit)
+    return answers
+
+
+@reads(Permission.VIEW_ACCOUNT_USAGE, on=Account)
+async def bucket_page(
+    viewer: Viewer, seats: Mapping[UUID, Seat], query: UsageQuery, place: Place, limit: int
+) -> dict[UUID, UsagePage[UsageBucketRow] | Refusal]:
+    """Give a page of buckets with names; `Place.after` is [number of the bucket, dimensions].
+
+    Raises `Invalid`, and `NotFound` for foreign ids.
+    """
+    check_query(query)
+    answers: dict[UUID, UsagePage[UsageBucketRow] | Refusal] = {}
+    answers |= await must_own(viewer, list(seats), query.which)
+    for one in seats.keys() - answers.keys():
+        answers[one] = await _usage_finance.bucket_page(viewer, seats[one], query, place, limit)
+    return answers
+
+
+@reads(Permission.VIEW_ACCOUNT_USAGE, on=Account)
+async def export_records(
+    viewer: Viewer,
+    seats: Mapping[UUID, Seat],
+    query: RecordsQuery,
+    place: Place,
+    form: ExportFormat,
+) -> dict[UUID, Export[UsageState, bytes] | Refusal]:
+    """Give all records as `record_page` does, as bytes of a format. Raises `Invalid`, `NotFound`."""
+    _usage_records.check_records(query)
+    answers: dict[UUID, Export[UsageState, bytes] | Refusal] = {}
+    answers |= await must_own(viewer, list(seats), query.which)
+    for one in seats.keys() - answers.keys():
+        answers[one] = partial(_usage_exports.open_records, viewer, seats[one], query, place, form)
+    return answers
+
+
+@reads(Permission.VIEW_ACCOUNT_USAGE, on=Account)
+async def export_buckets(
+    viewer: Viewer, seats: Mapping[UUID, Seat], query: UsageQuery, place: Place
+) -> dict[UUID, Export[UsageState, list[UsageBucketRow]] | Refusal]:
+    """Give all buckets as `bucket_page` does. Raises `Invalid`, `NotFound`."""
+    check_query(query)
+    answers: dict[UUID, Export[UsageState, list[UsageBucketRow]] | Refusal] = {}
+    answers |= await must_own(viewer, list(seats), query.which)
+    for one in seats.keys() - answers.keys():
+        answers[one] = partial(_usage_exports.open_buckets, viewer, seats[one], query, place)
+    return answers

@@ -10,6 +10,7 @@ import hmac
 import math
 import secrets
 import time
+from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
@@ -30,14 +31,35 @@ STORE_PAUSE_SECONDS = 10
 WEBHOOKS = "/webhooks/"
 # The last is asked by ourselves, where Stripe is a stand-in.
 UNLIMITED_PATHS = ("/health/", "/static/", "/sandbox/stripe/v1/")
+WINDOW_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a caller stands with a limit, as draft-ietf-httpapi-ratelimit-headers writes it."""
+
+    most: int
+    remaining: int
+    reset_seconds: int
+
+    @property
+    def policy(self) -> str:
+        """The value of `RateLimit-Policy`."""
+        return f'"key";q={self.most};w={WINDOW_SECONDS}'
+
+    @property
+    def state(self) -> str:
+        """The value of `RateLimit`."""
+        return f'"key";r={self.remaining};t={self.reset_seconds}'
 
 
 class RateLimits:
-    """Counts and refuses. `of_address`, `of_user` and `of_sign_in` raise `RateLimited`."""
+    """Counts and refuses: `of_address`, `of_user`, `of_key` and `of_sign_in` raise `RateLimited`."""
 
     def __init__(self, settings: Settings) -> None:
         self._address = RateLimitItemPerMinute(settings.rate_limit_address, namespace="address")
         self._user = RateLimitItemPerMinute(settings.rate_limit_user, namespace="user")
+        self._of_key = RateLimitItemPerMinute(settings.rate_limit_key, namespace="key")
         self._sign_in = RateLimitItemPerMinute(settings.rate_limit_sign_in, namespace="sign-in")
         self._webhook = RateLimitItemPerMinute(settings.rate_limit_webhook, namespace="webhook")
         self._key = settings.secret_key.get_secret_value().encode()
@@ -59,11 +81,23 @@ class RateLimits:
         """Count a request of a signed-in user."""
         await self._count(self._user, str(user_id))
 
+    async def of_key(self, who: object) -> Standing:
+        """Count a request of a management key, or of an address that shows none; where it stands then."""
+        limiter = await self._count(self._of_key, str(who))
+        stats = await limiter.get_window_stats(self._of_key, str(self._bucket(str(who))))
+        reset = max(0, math.ceil(stats.reset_time - time.time()))
+        return Standing(self._of_key.amount, max(0, stats.remaining), reset)
+
+    def exhausted_key(self, retry_after: int) -> Standing:
+        """Tell where somebody stands whom `of_key` has refused."""
+        return Standing(self._of_key.amount, 0, retry_after)
+
     async def of_sign_in(self, ip: str) -> None:
         """Count a sign-in from an address."""
         await self._count(self._sign_in, address_group(ip))
 
-    async def _count(self, item: RateLimitItem, who: str) -> None:
+    async def _count(self, item: RateLimitItem, who: str) -> SlidingWindowCounterRateLimiter:
+        """Count where it can be counted; tell where that was."""
         bucket = str(self._bucket(who))
         if self._shared is not self._alone and time.monotonic() >= self._shared_again_at:
             try:
@@ -74,8 +108,9 @@ class RateLimits:
                 self._shared_again_at = time.monotonic() + STORE_PAUSE_SECONDS
                 log.warning("rate_limit_store_away", error=type(error).__name__)
             else:
-                return
+                return self._shared
         await _hit(self._alone, item, bucket)
+        return self._alone
 
     def _bucket(self, who: str) -> int:
         digest = hmac.new(self._key, who.encode(), hashlib.sha256).digest()

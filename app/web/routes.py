@@ -4,7 +4,18 @@ from starlette.routing import BaseRoute, Route
 
 from app.schema import build_schema
 from app.settings import Settings
-from app.web import avatars, graphql, health, home, invitations, portal, sign_in, static, stripe
+from app.web import (
+    avatars,
+    graphql,
+    health,
+    home,
+    invitations,
+    portal,
+    rest,
+    sign_in,
+    static,
+    stripe,
+)
 from app.web.viewers import viewer_of
 
 INVITATION = "/invitations/{token}"
@@ -26,6 +37,7 @@ def routes(settings: Settings) -> list[BaseRoute]:
         *portal.routes(),
         *graphql.routes(build_schema(settings), settings, viewer_of),
         Route("/avatars/{user}/{tag}", avatars.avatar),
+        *rest.routes(settings),
         Route("/health/live", health.live),
         Route("/health/ready", health.ready),
         Route("/static/{digest}/{name:path}", static.static_file),

@@ -10,6 +10,7 @@ from app.integrations.pictures import PictureSource
 from app.integrations.stripe import Stripe
 from app.settings import Settings
 from app.web.rate_limits import RateLimits
+from app.web.traces import Traces
 
 
 @dataclass(slots=True)
@@ -22,6 +23,7 @@ class Services:
     limits: RateLimits
     pictures: PictureSource
     stripe: Stripe
+    traces: Traces
     migrated: bool = False
 
 

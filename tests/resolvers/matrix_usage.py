@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.resolvers import members, usage
-from app.resolvers.usage import RecordsQuery, UsageQuery
+from app.resolvers.usage import Place, RecordsQuery, UsageQuery
 from app.seats import Viewer
 from tests.resolvers.world import Act, Row, World
 
@@ -57,6 +57,42 @@ USAGE_ROWS = [
     Row("usage.usage_record", "see own", _own_record, "ok ok ok 404 401"),
     Row("usage.usage_record", "see a Member's", _record("member2"), "ok ok 404 404 401"),
     Row("usage.usage_record", "see the Owner's", _record("owner"), "ok ok 404 404 401"),
+    Row(
+        "usage.record_page",
+        "a page for finance",
+        _of(usage.record_page, RECORDS, Place(), 10),
+        "ok ok 403 404 401",
+    ),
+    Row(
+        "usage.bucket_page",
+        "a page of sums for finance",
+        _of(usage.bucket_page, REPORT, Place(), 10),
+        "ok ok 403 404 401",
+    ),
+    Row(
+        "usage.export_records",
+        "all of it for finance",
+        _of(usage.export_records, RECORDS, Place(), usage.ExportFormat.CSV),
+        "ok ok 403 404 401",
+    ),
+    Row(
+        "usage.export_buckets",
+        "all sums for finance",
+        _of(usage.export_buckets, REPORT, Place()),
+        "ok ok 403 404 401",
+    ),
+    Row(
+        "members.member_rows",
+        "a page for finance",
+        _of(members.member_rows, Place(), 10),
+        "ok ok 403 404 401",
+    ),
+    Row(
+        "members.export_members",
+        "all of them for finance",
+        _of(members.export_members, Place()),
+        "ok ok 403 404 401",
+    ),
     Row("members.known_member", "whose usage it is", _member("member2"), "ok ok 404 404 401"),
     Row("members.known_member", "the Owner", _member("owner"), "ok ok 404 404 401"),
 ]

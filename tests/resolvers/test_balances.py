@@ -46,7 +46,7 @@ async def test_a_hold_counts_until_it_expires_and_available_is_never_below_zero(
     assert sums(found) == (1, 0, 20, 19, 0, 0)
     assert (found.held, found.available) == (3, 0)
     shift_clock(timedelta(minutes=11))
-    found = await balance(ann, account_id)
+    found = await balance(scene.fresh(ann), account_id)
     assert (found.held, found.available) == (0, 1)
 
 

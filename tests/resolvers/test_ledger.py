@@ -99,14 +99,19 @@ async def test_a_range_is_half_open_and_goes_both_ways(
     assert [row.number for row in found] == [3, 2]
 
 
-async def test_an_export_gives_all_entries_part_by_part(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_export_gives_all_entries_from_one_snapshot(scene: Scene) -> None:
     ann, account_id = await grants(scene, "ann", 7)
-    monkeypatch.setattr(ledger, "EXPORT_ROWS", 3)
-    for query, expected in (
-        (LedgerQuery(), [1, 2, 3, 4, 5, 6, 7]),
-        (LedgerQuery(descending=True, after=5), [4, 3, 2, 1]),
-    ):
-        rows = await ledger.export_ledger(ann, account_id, query)
-        assert [row.number async for row in rows] == expected
+    export = await ledger.export_ledger(ann, account_id, LedgerQuery())
+    async with export() as opened:
+        await grants(scene, "ann", 1)
+        assert opened.head == 7
+        numbers = [row.number async for part in opened.parts for row in part]
+        assert numbers == [1, 2, 3, 4, 5, 6, 7]
+    async with scene.database.write() as session:
+        await post(session, account_id, LedgerKind.USAGE, 1)
+    async with export() as opened:
+        assert opened.head == 8, "what still grows is not settled"
+    older = LedgerQuery(descending=True, after=5)
+    async with (await ledger.export_ledger(ann, account_id, older))() as opened:
+        numbers = [row.number async for part in opened.parts for row in part]
+        assert numbers == [4, 3, 2, 1]

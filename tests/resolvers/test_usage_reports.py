@@ -128,7 +128,8 @@ def shown(report: usage.UsageReport, query: UsageQuery) -> dict[Any, dict[str, i
 def queries(draw: Any, members: list[UUID]) -> UsageQuery:
     granularity, middle = draw(st.sampled_from(Granularity)), draw(st.sampled_from(MIDDLES))
     unit = draw(st.sampled_from([1, 1800, 3600, 86_400]))
-    reach = 4_000_000 // unit
+    # Twice this is within the 92 days that a report by the hour may have.
+    reach = 3_900_000 // unit
     moments = [
         middle.replace(hour=0) + timedelta(seconds=unit * draw(st.integers(-reach, reach)))
         for _ in range(2)
