@@ -1,6 +1,8 @@
 """Usage as people look at it: an overview with its biggest series, and lists of records with names and totals."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from uuid import UUID
 
 from app.access import Seat, Viewer, reads
@@ -8,6 +10,9 @@ from app.errors import Refusal
 from app.models import Account
 from app.models.usage import UsageRecord
 from app.permissions import Permission
+from app.resolvers import _usage_exports
+from app.resolvers._exports import Export, Place
+from app.resolvers._usage_exports import ExportFormat
 from app.resolvers._usage_lists import (
     RecordDetail,
     RecordList,
@@ -24,10 +29,14 @@ from app.resolvers._usage_overviews import (
     Series,
     UsageOverview,
     Value,
+    filter_labels,
+    only_own,
     overview_of,
 )
-from app.resolvers._usage_query import RecordsQuery
+from app.resolvers._usage_query import RecordsQuery, UsageQuery, check_query
+from app.resolvers._usage_records import check_records
 from app.resolvers._usage_reports import states
+from app.resolvers._usage_rows import UsageBucketRow, UsageState
 
 __all__ = [
     "Figure",
@@ -124,3 +133,35 @@ async def record_detail(
 ) -> dict[UUID, RecordDetail | Refusal]:
     """Show one record in full: one's own with VIEW_OWN_USAGE, anybody's with VIEW_ACCOUNT_USAGE; else `NotFound`."""
     return await details_of(viewer, seats)
+
+
+@reads(Permission.VIEW_OWN_USAGE, on=Account)
+async def own_record_export(
+    viewer: Viewer,
+    seats: Mapping[UUID, Seat],
+    query: RecordsQuery,
+    place: Place,
+    form: ExportFormat,
+) -> dict[UUID, Export[UsageState, bytes] | Refusal]:
+    """Give all of the viewer's own records as bytes of a format. Raises `Invalid`, `NotFound`."""
+    check_records(query)
+    answers: dict[UUID, Export[UsageState, bytes] | Refusal] = {}
+    for one, seat in seats.items():
+        await filter_labels(viewer, seat, query.which, own_only=True)
+        own = replace(query, which=only_own(seat, query.which))
+        answers[one] = partial(_usage_exports.open_records, viewer, seat, own, place, form)
+    return answers
+
+
+@reads(Permission.VIEW_OWN_USAGE, on=Account)
+async def own_bucket_export(
+    viewer: Viewer, seats: Mapping[UUID, Seat], query: UsageQuery, place: Place
+) -> dict[UUID, Export[UsageState, list[UsageBucketRow]] | Refusal]:
+    """Give all buckets of the viewer's own usage. Raises `Invalid`, `NotFound`."""
+    check_query(query)
+    answers: dict[UUID, Export[UsageState, list[UsageBucketRow]] | Refusal] = {}
+    for one, seat in seats.items():
+        await filter_labels(viewer, seat, query.which, own_only=True)
+        own = replace(query, which=only_own(seat, query.which))
+        answers[one] = partial(_usage_exports.open_buckets, viewer, seat, own, place)
+    return answers

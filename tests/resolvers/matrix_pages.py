@@ -4,7 +4,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.resolvers import audit, usage_overviews
-from app.resolvers.usage import Dimension, Granularity, RecordsQuery
+from app.resolvers.usage import (
+    Dimension,
+    ExportFormat,
+    Granularity,
+    Place,
+    RecordsQuery,
+    UsageQuery,
+)
 from app.resolvers.usage_overviews import OverviewQuery
 from app.seats import Viewer
 from tests.resolvers.world import Act, Row, World
@@ -12,6 +19,7 @@ from tests.resolvers.world import Act, Row, World
 START = datetime(2026, 1, 1, tzinfo=UTC)
 END = START + timedelta(days=31)
 OVERVIEW = OverviewQuery(START, END, (START, START), Granularity.DAY, Dimension.MODEL)
+REPORT = UsageQuery(START, END)
 RECORDS = RecordsQuery(START, END)
 ALL, OWN = "ok ok 403 404 401", "ok ok ok 404 401"
 
@@ -41,6 +49,15 @@ PAGE_ROWS = [
     _row(usage_overviews.own_record_list, "go through one's own", OWN, RECORDS),
     _row(usage_overviews.usage_choices, "filter all", ALL, RECORDS),
     _row(usage_overviews.own_usage_choices, "filter one's own", OWN, RECORDS),
+    _row(
+        usage_overviews.own_record_export,
+        "export own records",
+        OWN,
+        RECORDS,
+        Place(),
+        ExportFormat.CSV,
+    ),
+    _row(usage_overviews.own_bucket_export, "export own sums", OWN, REPORT, Place()),
     _row(usage_overviews.usage_mark, "whether there is news", OWN),
     Row("usage_overviews.record_detail", "open own", _own_record, OWN),
     Row(

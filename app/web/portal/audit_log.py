@@ -159,7 +159,7 @@ async def _page(room: Room, asked: AuditAsked, after: str | None) -> AuditPage:
         lines=[_line(asked, row) for row in found.rows],
         first_path=asked.link() if after else "",
         next_path=asked.link(after=last) if last else "",
-        csv_path="",
+        csv_path=asked.link(room.path("management", "audit.csv")),
     )
 
 

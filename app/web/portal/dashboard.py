@@ -116,7 +116,7 @@ class Dashboard:
 async def show(request: Request) -> Response:
     """Show the dashboard of an account."""
     room = await room_of(request, "dashboard")
-    asked, split, figure = _read(room)
+    asked, split, figure = read(room)
     tag, same = await unchanged(room)
     if same is not None:
         return same
@@ -125,7 +125,7 @@ async def show(request: Request) -> Response:
     return await answer(room, page, tag, part="usage/dashboard.html", status=status)
 
 
-def _read(room: Room) -> tuple[Asked, Dimension, Figure]:
+def read(room: Room) -> tuple[Asked, Dimension, Figure]:
     """Read the address. Raises `Invalid`, `BadRequest`."""
     given = room.request.query_params
     more = {
@@ -170,7 +170,7 @@ async def _dashboard(room: Room, asked: Asked, split: Dimension, figure: Figure)
         split_noun=NOUN[split],
         with_table="table" in asked.more,
         table_path=asked.link(table=None if "table" in asked.more else "1"),
-        csv_path="",
+        csv_path=asked.link(room.path("dashboard.csv"), table=None, top=None),
         records_path=asked.records({}),
         ranking=_lines(asked, beside, overview.rankings[beside], overview, figure),
         final=overview.state.complete_through,

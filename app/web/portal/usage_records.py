@@ -155,7 +155,7 @@ async def _page(room: Room, asked: Asked, after: str | None) -> UsagePage:
         ),
         first_path=asked.link() if after else "",
         next_path=asked.link(after=last) if last else "",
-        csv_path="",
+        csv_path=asked.link(room.path("usage.csv"), filter=None, live=None),
         live_path=asked.link(live="off" if live else None),
         dashboard_path=asked.link(room.path(), filter=None, live=None),
         any_filter=bool(asked.filters),
