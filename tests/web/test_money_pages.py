@@ -145,9 +145,9 @@ async def test_the_ledger_is_filtered_by_kind_and_downloaded(
     told = await ann.get(f"{CREDITS}/ledger.csv")
     assert told.headers["content-disposition"] == 'attachment; filename="acme-ledger.csv"'
     lines = told.text.splitlines()
-    assert lines[0] == "number,at,kind,amount,balance_after,description,source"
-    assert lines[1].endswith(",grant,5.000000,5.000000,'=1+1,")
-    assert lines[2].endswith(",adjustment,-2.000000,3.000000,set right,")
+    assert lines[0].startswith("id,number,kind,amount,balance_after,description,source,")
+    assert ",1,grant,5.000000,5.000000,'=1+1,," in lines[1]
+    assert ",2,adjustment,-2.000000,3.000000,set right,," in lines[2]
 
 
 async def test_invoices_are_listed_and_their_pdf_and_details_are_at_stripe(

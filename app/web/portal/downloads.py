@@ -10,14 +10,17 @@ from starlette.responses import Response
 
 from app.errors import Invalid
 from app.ids import KINDS, wire_id
-from app.resolvers import audit, usage, usage_overviews
+from app.resolvers import audit, ledger, usage, usage_overviews
 from app.resolvers.audit import AuditFilter, AuditRow
+from app.resolvers.ledger import LedgerQuery
 from app.resolvers.usage import ExportFormat, Place, RecordsQuery, UsageQuery
 from app.web.portal import audit_log, dashboard
 from app.web.portal.frame import Room, room_of
 from app.web.portal.ranges import Range
 from app.web.portal.usage_asked import Asked, read_asked
 from app.web.rest.formats import CSV, Row, exact_moment, written
+from app.web.rest.ledger import COLUMNS as LEDGER_COLUMNS
+from app.web.rest.ledger import ledger_row
 from app.web.rest.lists import stream
 from app.web.rest.usage_rows import BUCKET_COLUMNS, RECORD_COLUMNS, bucket_row
 from app.web.rest.window import Visit
@@ -55,6 +58,16 @@ async def sums(request: Request) -> Response:
     opened = await stack.enter_async_context(export())
     chunks = written(CSV, BUCKET_COLUMNS, opened.parts, bucket_row)
     return _csv(room, stack, chunks, BUCKET_COLUMNS, _name("dashboard", span))
+
+
+async def entries(request: Request) -> Response:
+    """Write the ledger of the Credits page, oldest first, with the balance after each entry."""
+    room = await room_of(request, "credits")
+    export = await ledger.export_ledger(room.viewer, room.seat.account_id, LedgerQuery())
+    stack = AsyncExitStack()
+    opened = await stack.enter_async_context(export())
+    chunks = written(CSV, LEDGER_COLUMNS, opened.parts, ledger_row)
+    return _csv(room, stack, chunks, LEDGER_COLUMNS, "ledger")
 
 
 async def events(request: Request) -> Response:
