@@ -3,14 +3,16 @@
 Stripe is asked before the transaction opens; an event is stored in the transaction that applies it.
 """
 
+from contextlib import AbstractAsyncContextManager, nullcontext
+from datetime import datetime
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlmodel import col
 
 from app.access import Actor, Viewer, anyone, in_steps, system
-from app.database import insert_or_ignore
+from app.database import AnySelect, insert_or_ignore, now
 from app.integrations.stripe import Event, Invoice
 from app.models import StripeEvent, TopUpStatus
 from app.resolvers._asking import Facts, facts_of
@@ -29,17 +31,39 @@ async def take_event(viewer: Viewer, event: Event, body: str) -> Outcome:
 
     Raises `Unavailable` where Stripe or the database does not answer: nothing was stored.
     """
-    if await event_is_known(viewer, event.id):
+    if (await clock_and_known(viewer, event.id))[1]:
         return Outcome.SAME
+    return await take_new_event(viewer, event, body)
+
+
+@in_steps
+async def take_new_event(
+    viewer: Viewer,
+    event: Event,
+    body: str,
+    turn: AbstractAsyncContextManager[object] = nullcontext(),  # noqa: B008 - holds no state
+) -> Outcome:
+    """Do so for an event that was not known a moment ago, writing once it has its turn. Raises as `take_event`."""
     facts = await facts_of(viewer.at_stripe, event)
-    return await _apply_event(viewer.as_system(), event, body, facts)
+    async with turn:
+        return await _apply_event(viewer.as_system(), event, body, facts)
 
 
 @anyone
-async def event_is_known(viewer: Viewer, event_id: str) -> bool:
-    """Tell whether an event has been applied; its signature was the proof."""
-    statement = select(col(StripeEvent.id)).where(col(StripeEvent.id) == event_id)
-    return await viewer.database.row(statement) is not None
+async def clock_and_known(viewer: Viewer, event_id: str) -> tuple[datetime, bool]:
+    """Tell the database's time, and whether an event of this id has been applied, by one statement."""
+    row = await viewer.database.row(_CLOCK_AND_KNOWN, {"event_id": event_id})
+    if row is None:
+        raise RuntimeError("a SELECT without a table gave no row")
+    return row[0], row[1] is not None
+
+
+_CLOCK_AND_KNOWN: AnySelect = select(
+    now(),
+    select(col(StripeEvent.id))
+    .where(col(StripeEvent.id) == bindparam("event_id"))
+    .scalar_subquery(),
+)
 
 
 @system

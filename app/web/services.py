@@ -1,6 +1,7 @@
 """What all windows share: made once at the start, found by each request."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 
 from starlette.requests import HTTPConnection
 
@@ -11,6 +12,8 @@ from app.integrations.stripe import Stripe
 from app.settings import Settings
 from app.web.rate_limits import RateLimits
 from app.web.traces import Traces
+
+WEBHOOKS = 3
 
 
 @dataclass(slots=True)
@@ -25,6 +28,8 @@ class Services:
     stripe: Stripe
     traces: Traces
     migrated: bool = False
+    webhooks: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(WEBHOOKS))
+    """Held by each webhook while it writes: a burst of them leaves the database's connections to calls."""
 
 
 def services(request: HTTPConnection) -> Services:

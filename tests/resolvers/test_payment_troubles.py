@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from app.errors import CapReached, Forbidden, Invalid, Unavailable
-from app.integrations.stripe import StripeAway
+from app.integrations.stripe import API_VERSION, Checkout, StripeAway
 from app.models import (
     LedgerAccount,
     Reversal,
@@ -169,6 +169,28 @@ async def test_a_crash_before_or_after_the_commit_and_then_a_repetition_credit_o
     # The first answer is lost after the commit, so Stripe sends it again.
     assert await shop.deliver(event, event) == [Outcome.MOVED, Outcome.SAME]
     assert (await shop.count(StripeEvent), await shop.balance()) == (1, FIFTY)
+    await shop.scene.promises()
+
+
+async def test_what_the_signed_copy_says_for_good_needs_no_asking(shop: Shop) -> None:
+    till = shop.till
+    asked = till.pay(shop.session)
+    paid = till.checkouts[shop.session]
+    whole = {name: getattr(paid, name) for name in Checkout.__slots__} | {
+        "created": int(paid.created.timestamp()),
+        "expires_at": int(paid.expires_at.timestamp()),
+    }
+    till.away = True
+    for version, copy in (
+        ("2020-08-27", whole),
+        (API_VERSION, {**whole, "payment_status": "unpaid"}),
+        (API_VERSION, {**whole, "amount_total": None, "created": "soon"}),
+    ):
+        with pytest.raises(StripeAway):
+            await shop.deliver(replace(asked, api_version=version, object=copy))
+    assert await shop.balance() == 0
+    await shop.deliver(replace(asked, api_version=API_VERSION, object=whole))
+    assert await shop.balance() == FIFTY
     await shop.scene.promises()
 
 
