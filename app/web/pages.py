@@ -78,7 +78,7 @@ class _Next:
 
 _NEXT: tuple[tuple[type[Refusal], _Next], ...] = (
     (SignInRefused, _Next("You are not signed in", "Sign in again")),
-    (Unauthenticated, _Next("Sign in first", "Sign in")),
+    (Unauthenticated, _Next("You are signed out", "Sign in")),
     (NotFound, _Next("Nothing here")),
     (Dissolved, _Next("Dissolved")),
     (Forbidden, _Next("Not allowed")),

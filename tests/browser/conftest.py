@@ -57,14 +57,13 @@ class Window:
         self.base = settings.base_url
         self.expected: list[str] = []
         self.complaints: list[str] = []
-        self.seen: list[int] = []
+        self.asked: list[str] = []
         context.add_init_script(WATCH)
         self.page: Page = context.new_page()
         self.page.set_default_timeout(10_000)
         self.page.on("console", self._note)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("request", self._check_origin)
-        self.page.on("response", lambda answer: self.seen.append(answer.status))
 
     def go(self, path: str) -> Page:
         """Open a page of the service."""
@@ -77,6 +76,7 @@ class Window:
             self.complaints.append(f"{message.text} at {self.page.url}")
 
     def _check_origin(self, request: Any) -> None:
+        self.asked.append(request.url)
         parts = urlsplit(request.url)
         if parts.scheme != "data" and f"{parts.scheme}://{parts.netloc}" != self.base:
             self.complaints.append(f"foreign request: {request.url}")

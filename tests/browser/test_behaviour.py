@@ -68,6 +68,7 @@ def test_the_keyboard_alone_is_enough(window: Open) -> None:
     expect(page.get_by_role("dialog", name="Make Lou an Admin")).to_be_visible()
     keys.press("Escape")
     expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(page.get_by_label("More for Lou")).to_be_focused()
     expect(page).to_have_url(re.compile("members$"))
 
 
@@ -117,9 +118,9 @@ def test_figures_follow_and_cost_nothing_while_nothing_changes(
     expect(row).to_contain_text("of 10")
     expect(page.get_by_label("Search members")).to_be_focused()
     page.evaluate("Object.defineProperty(document, 'hidden', { get: () => true })")
-    asked = len(one.seen)
+    asked = len(one.asked)
     page.clock.fast_forward(60_000)
-    assert len(one.seen) == asked, "a hidden tab asks for nothing"
+    assert len(one.asked) == asked, "a hidden tab asks for nothing"
 
 
 @pytest.mark.usefixtures("place")
@@ -176,11 +177,37 @@ def test_a_session_that_ended_is_said_and_no_longer_asked_for(window: Open) -> N
     one.go(MEMBERS)
     one.context.clear_cookies()
     page.clock.fast_forward(4500)
-    toast = page.get_by_role("alert").first
+    toast = page.get_by_role("alert")
     expect(toast).to_contain_text("Sign in first")
     link = toast.get_by_role("link", name="Sign in")
     expect(link).to_have_attribute("href", re.compile("return_to=.*members"))
-    asked = len(one.seen)
+    asked = len(one.asked)
     page.clock.fast_forward(60_000)
-    assert len(one.seen) == asked
+    assert len(one.asked) == asked
+    expect(page.get_by_role("row", name=re.compile("Lou"))).to_be_visible()
+
+
+@pytest.mark.usefixtures("place")
+def test_figures_that_are_late_are_said_to_be_once(
+    window: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = window("kim")
+    one.expected.append("500")
+    page = one.page
+    page.clock.install()
+    one.go(MEMBERS)
+
+    async def broken(*_given: object) -> None:
+        raise RuntimeError("for a while")
+
+    notice = page.get_by_text("New figures are late.")
+    with monkeypatch.context() as patched:
+        patched.setattr(members_page, "list_page", broken)
+        for _ in range(2):
+            with page.expect_response(lambda answer: answer.status == 500):
+                page.clock.fast_forward(4500)
+            expect(notice).to_have_count(1)
+    with page.expect_response(lambda answer: answer.ok and MEMBERS in answer.url):
+        page.clock.fast_forward(4500)
+    expect(notice).to_have_count(0)
     expect(page.get_by_role("row", name=re.compile("Lou"))).to_be_visible()

@@ -12,6 +12,13 @@ from tests.browser.conftest import NARROW, Backstage, Window
 from tests.scene import Scene
 
 Open = Callable[..., Window]
+MORE = (
+    "keys/new",
+    "management/keys/new",
+    "profile/name",
+    "profile/transfer",
+    "profile/dissolve",
+)
 HOSTILE = '"><img src=x onerror=alert(1)>{{7*7}}'
 
 
@@ -45,6 +52,7 @@ def pages(place: str, window: Window) -> list[str]:
         *found,
         *(f"{place}/management/members/{one}" for one in more),
         *(f"{member}/{one}" for one in ("quota", "role", "remove")),
+        *(f"{place}/{one}" for one in MORE),
         "/organizations/new",
         f"{place}/nowhere",
     ]

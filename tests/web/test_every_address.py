@@ -1,5 +1,6 @@
 """Every address of the portal, asked by whom it is not for: signed out, a stranger, a Member, a page out of date."""
 
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
@@ -36,8 +37,8 @@ async def addresses(scene: Scene) -> list[tuple[str, str]]:
         "member": wire_id("member", mia),
         "invitation": wire_id("invitation", sent.invitation_id or new_id()),
         "key": wire_id("api_key", key.id),
-        "record": wire_id("usage_record", new_id()),
     }
+    ids = defaultdict(lambda: wire_id("usage_record", new_id()), ids)
     return [
         (method, one.path.replace("{", "{0[").replace("}", "]}").format(ids))
         for one in ROUTES

@@ -52,6 +52,8 @@
   document.addEventListener("htmx:after:settle", (event) => {
     const box = dialog();
     if (fits(event.target) && !box.open) {
+      // Opened from a menu that closes now: the focus comes back to what opened that.
+      document.activeElement?.closest("details[data-menu]")?.querySelector("summary").focus();
       closeMenus();
       box.showModal();
     }
@@ -122,11 +124,11 @@
   const calm = (id) => document.querySelector(`[data-warns="${id}"]`)?.remove();
 
   // Live parts: asked for anew every few seconds while the page is seen and nobody is in the middle of something in them.
-  const tags = new WeakMap(), asked = new WeakMap();
-  let signedOut = false;
+  const tags = new WeakMap(), asked = new WeakMap(), late = new Set();
+  let ended = false;
   const busy = (part) => part.querySelector("[data-editing], details[open]") || part.contains(document.activeElement?.closest("form"));
   const look = () => {
-    if (document.hidden || signedOut || dialog().open) return;
+    if (document.hidden || ended || dialog().open) return;
     for (const part of all("[data-live]")) if (!busy(part)) htmx.trigger(part, "live");
   };
   setInterval(look, LIVE_MS);
@@ -140,11 +142,20 @@
     if (known && known[0] === ctx.request.action) ctx.request.headers["If-None-Match"] = known[1];
   });
   document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
-    calm("offline");
-    calm("broken");
+    for (const id of ["offline", "broken"]) calm(id);
     if (!isLive(ctx)) return;
     const { status, headers } = ctx.response;
-    signedOut = status === 401;
+    if (status < 400) {
+      late.delete(ctx.sourceElement.id);
+      if (!late.size) calm("late");
+    } else if (ended || status === 429 || status >= 500) {
+      // The next look may go well: what is shown stays, and one notice says that it is late.
+      [ctx.text, ctx.swap] = ["", "none"];
+      late.add(ctx.sourceElement.id);
+      if (!ended) warn("late");
+    }
+    // Signed out, or no longer a member: said once, and not asked for again.
+    ended ||= [401, 403, 404, 410].includes(status);
     if (headers.get("etag")) tags.set(ctx.sourceElement, [ctx.request.action, headers.get("etag")]);
     // Meanwhile somebody may have begun something here, or asked for another list: what has come is not shown then.
     const other = asked.get(ctx) !== ctx.sourceElement.getAttribute("hx-get");
