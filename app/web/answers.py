@@ -27,7 +27,10 @@ from app.web.pages import error_page
 log = structlog.get_logger()
 
 # Windows that programs call: they never get a page.
-JSON_PATHS = ("/graphql", "/balance", "/usage", "/ledger", "/members", "/metering", "/webhooks")
+JSON_PATHS = (
+    *("/graphql", "/balance", "/usage", "/ledger", "/invoices", "/members"),
+    *("/metering", "/webhooks"),
+)
 _BY_STATUS: dict[int, type[Refusal]] = {
     kind.status: kind
     for kind in (

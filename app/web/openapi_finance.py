@@ -118,6 +118,21 @@ ENTRY = object_of(
         },
     }
 )
+INVOICE = object_of(
+    {
+        "id": text(),
+        "number": or_null(text("As it is printed.")),
+        "status": text("Stripe's word: open, paid, void, uncollectible."),
+        "currency": text("ISO 4217, of the next three."),
+        "total": text("An exact decimal number, tax included."),
+        "tax": or_null(text("The part of the total that is tax.")),
+        "refunded": text("What was given back of it."),
+        "credits": amount("What it bought."),
+        "hosted_url": or_null(text("Its page at Stripe.")),
+        "pdf_url": or_null(text("Its PDF at Stripe.")),
+        "created_at": moment(),
+    }
+)
 MEMBER = object_of(
     {
         "id": text(),
@@ -136,8 +151,10 @@ SCHEMAS: Json = {
     "UsageRecord": RECORD,
     "UsageBucket": BUCKET,
     "LedgerEntry": ENTRY,
+    "Invoice": INVOICE,
     "Member": MEMBER,
     "Ledger": object_of({**LIST, "data": list_of(named("LedgerEntry")), **END}),
+    "Invoices": object_of({**LIST, "data": list_of(named("Invoice")), **END}),
     "Members": object_of({**LIST, "data": list_of(named("Member")), **END}),
 }
 
@@ -235,6 +252,11 @@ def paths(settings: Settings) -> Json:
             "Movements of credits.",
             [*_range("By the first booking. Default: everything."), *_paged(settings)],
             "Ledger",
+        ),
+        "/invoices": _get(
+            "Invoices of top-ups.",
+            [*_range("By when they were made. Default: everything."), *_paged(settings)],
+            "Invoices",
         ),
         "/members": _get("Members, with what they may and did use.", _paged(settings), "Members"),
     }

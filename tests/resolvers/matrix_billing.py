@@ -53,6 +53,12 @@ BILLING_ROWS = [
         _of(invoices.invoice_rows, InvoiceQuery(), 10),
         FOR_ADMINS,
     ),
+    Row(
+        "invoices.export_invoices",
+        "an export for finance",
+        _of(invoices.export_invoices, InvoiceQuery()),
+        FOR_ADMINS,
+    ),
     Row("invoices.invoice", "one invoice", _on(invoices.invoice, "invoice"), FOR_ADMINS),
     Row("alerts.list_alerts", "list", _of(alerts.list_alerts), FOR_ADMINS),
     Row("alerts.balance_alert", "one alert", _on(alerts.balance_alert, "alert"), FOR_ADMINS),

@@ -1,10 +1,10 @@
-"""The finance window: balance, usage, ledger and members over REST, for management keys."""
+"""The finance window: balance, usage, ledger, invoices and members over REST, for management keys."""
 
 from starlette.routing import BaseRoute, Route
 
 from app.settings import Settings
 from app.web.openapi import Document
-from app.web.rest import balance, ledger, members, usage
+from app.web.rest import balance, invoices, ledger, members, usage
 from app.web.rest.window import Window
 
 
@@ -14,6 +14,7 @@ def routes(settings: Settings) -> list[BaseRoute]:
         Route("/balance", Window(balance.show)),
         Route("/usage", Window(usage.show)),
         Route("/ledger", Window(ledger.show)),
+        Route("/invoices", Window(invoices.show)),
         Route("/members", Window(members.show)),
         Route("/openapi.json", Document(settings).show),
     ]

@@ -1,13 +1,13 @@
-"""`GET /ledger` and `GET /members`: the same rows in three formats, by pages and by streams."""
+"""`GET /ledger`, `GET /invoices` and `GET /members`: the same rows in three formats, by pages and by streams."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import product
 from typing import Any
 
 from app.ledger.posting import post
-from app.models import LedgerKind
+from app.models import Invoice, LedgerKind
 from app.money import MICRO
 from app.resolvers import members
 from tests.web.rest.conftest import Finance
@@ -17,6 +17,22 @@ async def move(finance: Finance, kind: LedgerKind, *amounts: int, **more: Any) -
     async with finance.scene.database.write() as session:
         for micro in amounts:
             await post(session, finance.account_id, kind, micro, **more)
+
+
+async def invoice(finance: Finance, many: int) -> None:
+    async with finance.scene.database.write() as session:
+        for number in range(many):
+            one = Invoice(
+                account_id=finance.account_id,
+                invoice=f"in_{number}",
+                number=f"ACME-{number}",
+                status="paid",
+                total_minor=2975 + number,
+                tax_minor=475,
+                currency="USD",
+                created_at=datetime(2026, 11, 1 + number, tzinfo=UTC),
+            )
+            session.add(one)
 
 
 def as_text(rows: list[dict[str, Any]]) -> list[dict[str, str]]:
@@ -32,13 +48,14 @@ def as_text(rows: list[dict[str, Any]]) -> list[dict[str, str]]:
 
 async def test_pages_and_streams_hold_the_same_rows(finance: Finance) -> None:
     await move(finance, LedgerKind.GRANT, *range(1, 8), description="Gift, “ä”")
-    for path, order in product(("/ledger", "/members"), ("asc", "desc")):
+    await invoice(finance, 3)
+    for path, order in product(("/ledger", "/invoices", "/members"), ("asc", "desc")):
         await _check_forms(finance, path, order)
 
 
 async def _check_forms(finance: Finance, path: str, order: str) -> None:
     rows = await finance.pages(f"{path}?order={order}&limit=2")
-    assert len(rows) == {"/ledger": 7, "/members": 3}[path]
+    assert len(rows) == {"/ledger": 7, "/invoices": 3, "/members": 3}[path]
     assert rows == await finance.lines(f"{path}?order={order}")
     assert as_text(rows) == await finance.table(f"{path}?order={order}")
     other = "asc" if order == "desc" else "desc"
@@ -92,6 +109,27 @@ async def test_a_range_of_entries_is_half_open_by_when_they_were_booked(
     moments = [row["created_at"] for row in await finance.pages("/ledger")]
     found = await finance.pages(f"/ledger?from={moments[1]}&to={moments[2]}")
     assert [row["amount"] for row in found] == ["0.000002"]
+
+
+async def test_invoices_are_told_in_their_currency_and_drafts_and_others_are_not(
+    finance: Finance,
+) -> None:
+    await invoice(finance, 2)
+    other = await finance.scene.organization(finance.scene.fresh(finance.owner), "Other")
+    async with finance.scene.database.write() as session:
+        made = datetime(2026, 11, 1, tzinfo=UTC)
+        facts = {"total_minor": 1, "currency": "JPY", "created_at": made}
+        for number, (account, status) in enumerate(
+            [(finance.account_id, "draft"), (other, "paid")]
+        ):
+            session.add(Invoice(account_id=account, invoice=f"x{number}", status=status, **facts))
+    rows = await finance.pages("/invoices")
+    assert [row["number"] for row in rows] == ["ACME-0", "ACME-1"]
+    told = {"status": "paid", "total": "29.75", "tax": "4.75", "refunded": "0.00"}
+    assert rows[0].items() >= {**told, "currency": "USD", "credits": "0.000000"}.items()
+    found = await finance.pages("/invoices?from=2026-11-02")
+    assert [row["number"] for row in found] == ["ACME-1"]
+    assert (await finance.get("/invoices?cursor=x")).status_code == 400
 
 
 async def test_members_show_quota_and_what_is_left(finance: Finance) -> None:

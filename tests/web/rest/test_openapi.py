@@ -23,7 +23,7 @@ async def test_the_document_is_valid_and_describes_both_windows(document: Any) -
     validate(document)
     assert document["openapi"].startswith("3.1")
     assert set(document["paths"]) == {
-        *("/balance", "/usage", "/ledger", "/members"),
+        *("/balance", "/usage", "/ledger", "/invoices", "/members"),
         *(f"/metering/{call}" for call in ("authorize", "settle", "release", "usage")),
     }
 
@@ -34,6 +34,7 @@ ANSWERS = [
     (f"/usage?from={DAY.date()}", "Usage"),
     (f"/usage?from={DAY.date()}&granularity=day&group_by=model,member,api_key,tag", "Usage"),
     ("/ledger", "Ledger"),
+    ("/invoices", "Invoices"),
     ("/members", "Members"),
     ("/usage?limit=0", "Problem"),
     ("/usage?unknown=1", "Problem"),
@@ -50,7 +51,7 @@ async def test_answers_are_as_the_document_says(finance: Finance, document: Any)
 
 
 async def test_every_parameter_of_the_document_is_taken(finance: Finance, document: Any) -> None:
-    for path in ("/balance", "/usage", "/ledger", "/members"):
+    for path in ("/balance", "/usage", "/ledger", "/invoices", "/members"):
         for parameter in document["paths"][path]["get"]["parameters"]:
             answer = await finance.get(f"{path}?{parameter['name']}=~")
             assert "There is no parameter" not in answer.text

@@ -13,7 +13,7 @@ from app.settings import Settings
 from tests.scene import Scene
 from tests.web.rest.conftest import Finance, serve
 
-PATHS = ("/balance", "/usage", "/ledger", "/members")
+PATHS = ("/balance", "/usage", "/ledger", "/invoices", "/members")
 
 
 async def test_without_a_key_that_works_all_get_one_answer(finance: Finance) -> None:
