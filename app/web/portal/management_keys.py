@@ -35,6 +35,11 @@ class KeyLine:
     state: KeyState
     own: bool
 
+    @property
+    def ending(self) -> bool:
+        """Whoever may see the page may end a key that works."""
+        return self.state.live
+
 
 @dataclass(frozen=True, slots=True)
 class ManagementKeysPage:
