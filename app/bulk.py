@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Table, bindparam, insert, update
 from sqlalchemy.dialects.postgresql import dialect as postgresql_dialect
 
-from app.database import Connection, Outrun, Session, upserting
+from app.database import Connection, Outrun, Read, Session, upserting
 
 _POSTGRESQL: Any = postgresql_dialect  # its constructor is untyped
 Row = dict[str, Any]
@@ -43,6 +43,19 @@ class Changes:
         """Add rows, if there are any."""
         if rows:
             self.parts.append((way, rows))
+
+
+def locks(connection: Session | Connection) -> bool:
+    """Tell whether wallets are locked when they are read; what is written is guarded by their versions otherwise."""
+    return getattr(connection, "locking", True)
+
+
+async def read_all(connection: Connection, reads: Sequence[Read]) -> list[list[Any]]:
+    """Run statements that read; the rows of each. Without locks they are all of one moment."""
+    if locks(connection):
+        return [list((await connection.execute(*one)).all()) for one in reads]
+    plain: Any = connection
+    return [one.all() for one in await plain.execute_together(reads)]
 
 
 async def write_all(connection: Session | Connection, changes: Changes) -> None:

@@ -39,7 +39,7 @@ from app.columns import (
     today,
 )
 from app.outages import outages
-from app.postgresql import DirectTransactions, Outrun
+from app.postgresql import DirectTransactions, Outrun, Read
 from app.sqlite import DirectWrites, QuickReads, Take, Values, prepare_sqlite
 from app.statements import (
     AnySelect,
@@ -64,6 +64,7 @@ __all__ = [
     "EnumText",
     "Micro",
     "Outrun",
+    "Read",
     "Session",
     "UniqueViolation",
     "UtcDateTime",
@@ -149,6 +150,7 @@ class Database:
             max_overflow=0,
             pool_timeout=self._timeout_seconds,
             pool_pre_ping=False,
+            pool_use_lifo=True,  # the one that was used last has everything at hand
             connect_args=arguments,
             **self._isolation(writing=writing, whole=whole),
         )

@@ -1,5 +1,6 @@
 """PostgreSQL: whole transactions straight through the driver. For `app.database` alone."""
 
+import re
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import nullcontext, suppress
@@ -12,6 +13,8 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 T = TypeVar("T")
+Read = tuple[Executable, dict[str, Any]]
+"""A statement that reads, and its values."""
 TRIES = 3
 LOCK_SECONDS = 1.0
 """How long work locks what it reads, after somebody has come in between: there may be several processes."""
@@ -35,6 +38,7 @@ class _Ready:
             column.type._cached_result_processor(_DIALECT, None)  # noqa: SLF001 - as above
             for column in compiled._result_columns  # noqa: SLF001 - as above
         )
+        self.size = len(self._places)
         self._readers = [(place, one) for place, one in enumerate(readers) if one is not None]
 
     def arguments(self, values: dict[str, Any] | None) -> list[Any]:
@@ -52,6 +56,18 @@ class _Ready:
 
 
 _ready = lru_cache(maxsize=256)(_Ready)
+
+
+@lru_cache(maxsize=256)
+def _together(statements: tuple[Executable, ...]) -> str:
+    """Write several statements as one that gives an array of rows for each."""
+    parts = []
+    before = 0
+    for one in map(_ready, statements):
+        sql = re.sub(r"\$(\d+)", lambda found, before=before: f"${int(found[1]) + before}", one.sql)  # type: ignore[misc]
+        parts.append(f"ARRAY(SELECT t FROM ({sql}) AS t)")  # noqa: S608 - our own statements
+        before += one.size
+    return f"SELECT {', '.join(parts)}"
 
 
 class _Rows:
@@ -87,6 +103,18 @@ class _Direct:
         ready = _ready(statement)
         found = await self._driver.fetch(ready.sql, *ready.arguments(values))
         return _Rows(ready.rows(found))
+
+    async def execute_together(self, reads: Sequence[Read]) -> list[_Rows]:
+        """Run statements that read as one, of one moment; what each of them gave."""
+        ready = [_ready(statement) for statement, _values in reads]
+        sql = _together(tuple(statement for statement, _values in reads))
+        arguments = [
+            one
+            for prepared, (_statement, values) in zip(ready, reads, strict=True)
+            for one in prepared.arguments(values)
+        ]
+        found = await self._driver.fetchrow(sql, *arguments)
+        return [_Rows(one.rows(rows)) for one, rows in zip(ready, found, strict=True)]
 
     async def exec_driver_sql(self, statement: str, values: tuple[Any, ...]) -> _Rows:
         """Run a statement in the driver's words."""

@@ -11,7 +11,7 @@ from sqlalchemy import Table, bindparam, insert, literal_column, select, update
 from sqlmodel import col
 
 from app.bulk import Changes, Way
-from app.database import Connection, Session, locked, of_sqlite
+from app.database import Connection, Read, Session, locked, of_sqlite
 from app.dialects import any_of
 from app.models.ledger import Wallet
 
@@ -72,12 +72,20 @@ async def load_wallets(
 
     Unknown accounts are left out. Ask for the time after it, so that entries stand in the order
     in which they were booked; and read keys, members and accounts after it, since a statement
-    that has waited for the lock sees other tables as they were before. A connection that does not
-    lock reads their versions instead: what is written later is written if these still are.
+    that has waited for the lock sees other tables as they were before.
     """
-    locking = getattr(session, "locking", True)
-    statement = _reading(sqlite=of_sqlite(session), locking=locking)
+    statement = _reading(sqlite=of_sqlite(session), locking=True)
     rows = (await session.execute(statement, {"accounts": list(account_ids)})).all()
+    return wallets_of(rows)
+
+
+def versions_of_wallets(account_ids: Collection[UUID]) -> Read:
+    """Make the statement that reads wallets without locks: what is written later is written if these versions still are."""
+    return _reading(sqlite=False, locking=False), {"accounts": list(account_ids)}
+
+
+def wallets_of(rows: Iterable[Any]) -> dict[UUID, WalletState]:
+    """Take in the rows of wallets that were read."""
     return {row[0]: WalletState(*row) for row in rows}
 
 

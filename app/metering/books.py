@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import Table, select
 
 from app.bulk import Changes, Way
-from app.database import AnySelect, Connection, Session, now, of_sqlite
+from app.database import AnySelect, Connection, Read, Session, now, of_sqlite
 from app.dialects import any_of
 from app.ledger.wallets import WalletState, load_wallets, put_wallets
 from app.models.metering import CounterKind, MonthCounter
@@ -137,13 +137,18 @@ async def load_counters(
     """Read these months into the books."""
     if not keys:
         return
+    statement, values = counters_read(keys, sqlite=of_sqlite(connection))
+    for row in (await connection.execute(statement, values)).all():
+        books.learn(CounterState(*row))
+
+
+def counters_read(keys: Collection[CounterKey], *, sqlite: bool) -> Read:
+    """Make the statement that reads these months' counters."""
     values = {
         "subjects": list({key.subject_id for key in keys}),
         "months": list({key.month for key in keys}),
     }
-    statement = _counters(sqlite=of_sqlite(connection))
-    for row in (await connection.execute(statement, values)).all():
-        books.learn(CounterState(*row))
+    return _counters(sqlite=sqlite), values
 
 
 def put_books(changes: Changes, books: Books) -> None:

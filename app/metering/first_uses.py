@@ -28,7 +28,8 @@ ACTION = "use_api_key_first"
 async def put_first_uses(connection: Session | Connection, changes: Changes, books: Books) -> None:
     """Let an event be written for each key whose first month of use begins with these books.
 
-    Reads only where a key begins a month. Its account's wallet is locked, so nobody else writes one.
+    Reads only where a key begins a month. Its account's wallet is locked, or written
+    only if nobody has changed it since, so nobody else writes one.
     """
     if not books.begun:
         return
@@ -39,18 +40,18 @@ async def put_first_uses(connection: Session | Connection, changes: Changes, boo
         [
             {
                 "id": new_id(),
-                "account_id": row.account_id,
+                "account_id": account_id,
                 "action": ACTION,
                 # Whoever holds the key acts as the member whose it is.
                 "actor_kind": AuditActorKind.USER,
-                "actor_id": row.user_id,
-                "actor_name": row.user_name,
+                "actor_id": user_id,
+                "actor_name": user_name,
                 "target_kind": ApiKey.KIND,
-                "target_id": row.id,
-                "target_name": row.name,
+                "target_id": key_id,
+                "target_name": name,
                 "at": books.at,
             }
-            for row in rows
+            for key_id, account_id, name, user_id, user_name in rows
         ],
     )
 

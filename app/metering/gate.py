@@ -11,7 +11,6 @@ from sqlmodel import col
 from app.credentials import secret_hash
 from app.database import AnySelect, Connection, Database, now
 from app.errors import Refusal, Unauthenticated, Unavailable
-from app.ledger.wallets import load_wallets
 from app.metering.batcher import Batcher
 from app.metering.calls import (
     Answer,
@@ -135,8 +134,7 @@ class Gate:
         return ended
 
     async def _end_expired(self, connection: Connection, accounts: list[UUID]) -> int:
-        wallets = await load_wallets(connection, accounts)
-        found = await load(connection, wallets, Wanted(expiring=accounts))
+        found = await load(connection, accounts, Wanted(expiring=accounts))
         group = Group(self._routes, self._prices, found)
         ended = group.expire(set(accounts))
         await write_group(connection, group)

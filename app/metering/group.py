@@ -17,7 +17,6 @@ from app.errors import (
     Unauthenticated,
 )
 from app.ids import new_id
-from app.ledger.wallets import load_wallets
 from app.metering.books import put_books
 from app.metering.calls import (
     Answer,
@@ -300,8 +299,7 @@ async def serve_group(
     wanted = about.wanted(routes)
     accounts = {one.account_id for one in (*wanted.spending.values(), *wanted.reported)}
     accounts |= {routes.of_hold[one] for one in about.holds if one in routes.of_hold}
-    wallets = await load_wallets(connection, accounts) if accounts else {}
-    group = Group(routes, prices, await load(connection, wallets, wanted))
+    group = Group(routes, prices, await load(connection, accounts, wanted))
     group.expire(set(wanted.expiring))
     answers = [group.decide(call) for call in calls]
     await write_group(connection, group)

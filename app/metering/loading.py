@@ -8,15 +8,14 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Table, and_, or_, select, true
-from sqlalchemy import bindparam as given
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from app.bulk import Changes, Way
-from app.database import Connection, now, of_sqlite, this_month
+from app.bulk import Changes, Way, locks, read_all
+from app.database import Connection, Read, now, of_sqlite, this_month
 from app.dialects import any_of
-from app.ledger.wallets import WalletState
-from app.metering.books import Books, CounterKey, CounterState, load_counters
+from app.ledger.wallets import WalletState, load_wallets, versions_of_wallets, wallets_of
+from app.metering.books import Books, CounterKey, CounterState, counters_read, load_counters
 from app.metering.recording import Usage
 from app.metering.routes import KeyRoute
 from app.models.keys import ApiKey, KeySecret
@@ -130,38 +129,64 @@ class Wanted:
     """Accounts whose expired holds are ended first, so that what they held may be granted."""
 
 
-async def load(connection: Connection, wallets: dict[UUID, WalletState], wanted: Wanted) -> Loaded:
-    """Read what is wanted, now that the wallets are locked: the time first."""
-    sqlite = of_sqlite(connection)
-    found = await _load_start(connection, wallets, wanted, sqlite=sqlite)
-    await _load_holds(connection, found, wanted, sqlite=sqlite)
-    if wanted.events:
-        values = {
-            "gateways": list({gateway for gateway, _id in wanted.events}),
-            "events": list({event for _gateway, event in wanted.events}),
-        }
-        rows = await connection.execute(_events(sqlite=sqlite), values)
-        for row in rows.all():
-            event = EventState(*row)
-            found.events[(event.gateway_id, event.event_id)] = event
-    if wanted.reported:
-        keys = list({route.api_key_id for route in wanted.reported})
-        rows = await connection.execute(_tags(sqlite=sqlite), {"keys": keys})
-        found.tags = {row[0]: row[1] for row in rows.all()}
-        months = _counter_keys(wanted.reported, wanted.months)
-        await load_counters(connection, found.books, months)
+async def load(connection: Connection, accounts: Collection[UUID], wanted: Wanted) -> Loaded:
+    """Read the wallets of these accounts and what is wanted: once they are locked, or all of one moment."""
+    reads = _reads(wanted, sqlite=of_sqlite(connection))
+    wallets = {}
+    if locks(connection):
+        wallets = await load_wallets(connection, accounts) if accounts else {}
+    else:
+        reads["wallets"] = versions_of_wallets(accounts)
+    rows = dict(zip(reads, await read_all(connection, list(reads.values())), strict=True))
+    found = await _started(
+        connection, wallets or wallets_of(rows.get("wallets", ())), wanted, rows["start"]
+    )
+    _learn_holds(found, rows.get("holds", ()))
+    for row in rows.get("events", ()):
+        event = EventState(*row)
+        found.events[(event.gateway_id, event.event_id)] = event
+    found.tags = {row[0]: row[1] for row in rows.get("tags", ())}
+    for row in rows.get("counters", ()):
+        found.books.learn(CounterState(*row))
     return found
 
 
-async def _load_start(
-    connection: Connection, wallets: dict[UUID, WalletState], wanted: Wanted, *, sqlite: bool
-) -> Loaded:
-    """Read the time, whose tokens work, and keys with their month's counters, by one statement."""
-    values: dict[str, Any] = {"tokens": list(wanted.tokens)}
+def _reads(wanted: Wanted, *, sqlite: bool) -> dict[str, Read]:
+    """Say what to read, by name."""
+    start: dict[str, Any] = {"tokens": list(wanted.tokens)}
     if wanted.spending:
-        values["secrets"] = list(wanted.spending)
-    statement = _start(with_keys=bool(wanted.spending), sqlite=sqlite)
-    rows = (await connection.execute(statement, values)).all()
+        start["secrets"] = list(wanted.spending)
+    reads: dict[str, Read] = {
+        "start": (_start(with_keys=bool(wanted.spending), sqlite=sqlite), start)
+    }
+    holds: dict[str, Any] = {}
+    if wanted.holds:
+        holds["holds"] = list(wanted.holds)
+    if wanted.requests:
+        holds["gateways"] = list({gateway for gateway, _id in wanted.requests})
+        holds["requests"] = [request for _gateway, request in wanted.requests]
+    if wanted.expiring:
+        holds["accounts"] = list(wanted.expiring)
+    if holds:
+        reads["holds"] = (_holds(tuple(holds), sqlite=sqlite), holds)
+    if wanted.events:
+        events = {
+            "gateways": list({gateway for gateway, _id in wanted.events}),
+            "events": list({event for _gateway, event in wanted.events}),
+        }
+        reads["events"] = (_events(sqlite=sqlite), events)
+    if wanted.reported:
+        keys = list({route.api_key_id for route in wanted.reported})
+        reads["tags"] = (_tags(sqlite=sqlite), {"keys": keys})
+        months = _counter_keys(wanted.reported, wanted.months)
+        reads["counters"] = counters_read(months, sqlite=sqlite)
+    return reads
+
+
+async def _started(
+    connection: Connection, wallets: dict[UUID, WalletState], wanted: Wanted, rows: Sequence[Any]
+) -> Loaded:
+    """Take in the time, whose tokens work, and keys with their month's counters."""
     found = Loaded(Books(rows[0][0], wallets))
     month = month_of(found.books.at)
     for row in rows:
@@ -189,21 +214,9 @@ def _counter_keys(routes: Iterable[KeyRoute], months: Iterable[date]) -> set[Cou
     }
 
 
-async def _load_holds(
-    connection: Connection, found: Loaded, wanted: Wanted, *, sqlite: bool
-) -> None:
-    values: dict[str, Any] = {}
-    if wanted.holds:
-        values["holds"] = list(wanted.holds)
-    if wanted.requests:
-        values["gateways"] = list({gateway for gateway, _id in wanted.requests})
-        values["requests"] = [request for _gateway, request in wanted.requests]
-    if wanted.expiring:
-        values["accounts"] = list(wanted.expiring)
-        values["at"] = found.books.at
-    if not values:
-        return
-    for row in (await connection.execute(_holds(tuple(values), sqlite=sqlite), values)).all():
+def _learn_holds(found: Loaded, rows: Iterable[Any]) -> None:
+    """Take in holds, with their month's counters."""
+    for row in rows:
         hold = HoldState(*row[: len(HOLD_FIELDS)])
         found.holds[hold.id] = hold
         if hold.account_id in found.books.wallets:
@@ -326,7 +339,8 @@ def _holds(parts: tuple[str, ...], *, sqlite: bool) -> Any:
             and_(
                 any_of(table.account_id, "accounts", sqlite=sqlite),
                 OPEN,  # as text: a parameter would keep planners from the partial index
-                table.expires_at <= given("at", type_=table.expires_at.type),
+                table.expires_at
+                <= select(now()).scalar_subquery(),  # asked once, so an index serves
             )
         )
     of_member, of_key = aliased(MonthCounter), aliased(MonthCounter)
