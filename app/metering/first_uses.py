@@ -39,18 +39,19 @@ async def put_first_uses(connection: Session | Connection, changes: Changes, boo
         [
             {
                 "id": new_id(),
-                "account_id": row.account_id,
+                "account_id": account_id,
                 "action": ACTION,
                 # Whoever holds the key acts as the member whose it is.
                 "actor_kind": AuditActorKind.USER,
-                "actor_id": row.user_id,
-                "actor_name": row.user_name,
+                "actor_id": user_id,
+                "actor_name": user_name,
                 "target_kind": ApiKey.KIND,
-                "target_id": row.id,
-                "target_name": row.name,
+                "target_id": key_id,
+                "target_name": name,
                 "at": books.at,
             }
-            for row in rows
+            # By place: the direct lanes give rows without names.
+            for key_id, account_id, name, user_id, user_name in rows
         ],
     )
 
