@@ -44,6 +44,10 @@ _ASYNCPG: Any = asyncpg_dialect  # its constructor is untyped
 UNQUOTED = {"delimiter": "\x02", "quote": "\x01"}
 
 
+class PlainText(String):
+    """Text of our own making, an id, a moment or an amount: nothing in it that CSV has to quote."""
+
+
 def any_of(column: AnyColumn, name: str, *, sqlite: bool) -> ColumnElement[bool]:
     """Ask whether a column is one of the values of a named parameter, so that a statement is made once for all."""
     if sqlite:
@@ -134,7 +138,8 @@ def moment_text(database: Database, moment: AnyColumn) -> AnyColumn:
     """Write a moment as `2026-11-16T18:17:03.979960Z`."""
     if database.is_sqlite:
         plain = type_coerce(moment, String)
-        return func.substr(plain, 1, 10).concat("T").concat(func.substr(plain, 12)).concat("Z")
+        whole = func.substr(plain, 1, 10).concat("T").concat(func.substr(plain, 12)).concat("Z")
+        return type_coerce(whole, PlainText())
     utc = func.timezone("UTC", moment)
     return func.to_char(utc, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
 
@@ -142,9 +147,10 @@ def moment_text(database: Database, moment: AnyColumn) -> AnyColumn:
 def wire_id_text(database: Database, prefix: str, value: AnyColumn) -> AnyColumn:
     """Write an id as `app.ids.wire_id` does; null stays null."""
     if database.is_sqlite:
-        return type_coerce(literal_column(f"'{prefix}_'"), String).concat(
+        whole = type_coerce(literal_column(f"'{prefix}_'"), String).concat(
             type_coerce(value, String)
         )
+        return type_coerce(whole, PlainText())
     bare = func.replace(cast(value, String), "-", "")
     return type_coerce(literal_column(f"'{prefix}_'"), String).concat(bare)
 
@@ -153,12 +159,13 @@ def credits_text(database: Database, micro: AnyColumn) -> AnyColumn:
     """Write micro-credits as `app.money.credits_text` does."""
     if not database.is_sqlite:
         return cast(micro * literal_column("0.000001"), String)
-    return func.printf(
+    whole = func.printf(
         "%s%d.%06d",
         literal_column("''").concat(func.iif(micro < 0, "-", "")),
         func.abs(micro) / literal_column("1000000"),
         func.abs(micro) % literal_column("1000000"),
     )
+    return type_coerce(whole, PlainText())
 
 
 def harmless(text: AnyColumn) -> AnyColumn:
@@ -187,10 +194,11 @@ def csv_lines(statement: Select[Any]) -> Select[Any]:
     fields: list[AnyColumn] = []
     for column in statement.selected_columns:
         field = _bare(column)
-        if isinstance(column.type, String):
+        if isinstance(column.type, String) and not isinstance(column.type, PlainText):
             doubled = func.replace(field, literal_column("'\"'"), literal_column("'\"\"'"))
-            field = func.printf(literal_column("'\"%s\"'"), doubled)
-            field = case((_bare(column).is_(None), literal_column("''")), else_=field)
+            # Null stays null, which is written as nothing.
+            mark = type_coerce(literal_column("'\"'"), String)
+            field = mark.concat(doubled).concat(mark)
         fields.append(field)
     pattern = ",".join(["%s"] * len(fields))
     return statement.with_only_columns(func.printf(literal_column(f"'{pattern}'"), *fields))
