@@ -56,6 +56,7 @@ DONE = {
     "update_billing_details": "changed the billing details of",
     "update_management_key": "changed the management key",
     "update_profile": "has new facts from the identity provider:",
+    "use_api_key_first": "used for the first time the key",
     "use_management_key_first": "was used for the first time:",
     "waive_credits": "waived the credits of",
 }
