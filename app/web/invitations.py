@@ -21,7 +21,7 @@ from app.web.pages import here, render
 from app.web.return_paths import HOME, own_path, sign_in_path
 from app.web.sign_in import see_other
 from app.web.viewers import Visit, visit_of
-from app.web.words import day
+from app.web.words import day, stopped
 
 ENDED = {
     InvitationStatus.ACCEPTED: "This invitation has been accepted already.",
@@ -97,7 +97,7 @@ async def _answer(request: Request, *, accepts: bool) -> Response:
 async def _joined(visit: Visit, account_id: UUID) -> Response:
     seat = await accounts.account(visit.viewer, account_id)
     response = see_other(f"/a/{seat.slug}")
-    set_flash(visit.viewer.settings, response, f"You have joined {seat.name}.")
+    set_flash(visit.viewer.settings, response, f"You have joined {stopped(seat.name)}")
     return response
 
 

@@ -81,3 +81,8 @@ def _told(number: int, unit: str, *, past: bool) -> str:
 def counted(number: int, noun: str, plural: str = "") -> str:
     """Count things: "1 member", "3 members", "1,204 people"."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def stopped(name: str) -> str:
+    """End a sentence with a name, which may have its own full stop: "Acme." and "Acme Inc."."""
+    return name if name.endswith(".") else f"{name}."

@@ -168,7 +168,7 @@ def _who_may(section: Section, seat: Seat) -> str:
     holders = roles_with(section.permission) if section.permission else ()
     words = {role: f"{role.name.capitalize()}s" for role in holders} | {Role.OWNER: "the Owner"}
     who = " and ".join(words[role] for role in reversed(holders))
-    return f"{section.label} is for {who} of {seat.name}. Ask one of them to look or to give you a role."
+    return f"In {seat.name}, {section.label} is for {who}. Ask one of them to look or to give you a role."
 
 
 def page_route(

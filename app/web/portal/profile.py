@@ -28,6 +28,7 @@ from app.web.portal.entries import errors_of
 from app.web.portal.frame import Room, room_of
 from app.web.portal.management_keys import ask_to_sign_in, is_fresh
 from app.web.sign_in import see_other
+from app.web.words import stopped
 
 SECTION = "profile"
 GLANCE, FOUND = 8, 20
@@ -163,7 +164,7 @@ async def leave(request: Request) -> Response:
     room = await room_of(request, SECTION)
     await room.form()
     await organizations.leave_organization(room.viewer, room.seat.account_id)
-    return await _gone(room, f"You have left {room.seat.name}.")
+    return await _gone(room, f"You have left {stopped(room.seat.name)}")
 
 
 async def _gone(room: Room, sentence: str) -> Response:
