@@ -22,7 +22,7 @@ def _payments() -> None:
     op.create_table(
         "billing_customers",
         sa.Column("account_id", sa.Uuid(), nullable=False),
-        sa.Column("customer", sa.String(100), nullable=True),
+        sa.Column("customer", sa.String(255), nullable=True),
         sa.Column("name", sa.String(200), nullable=False),
         sa.Column("email", sa.String(254), nullable=False),
         sa.Column("generation", sa.Integer(), nullable=False),
@@ -45,9 +45,10 @@ def _payments() -> None:
         sa.Column("price_minor", sa.BigInteger(), nullable=False),
         sa.Column("currency", sa.String(3), nullable=False),
         sa.Column("status", sa.String(10), nullable=False),
-        sa.Column("session", sa.String(100), nullable=True),
+        sa.Column("session", sa.String(255), nullable=True),
+        sa.Column("customer", sa.String(255), nullable=True),
         sa.Column("url", sa.Text(), nullable=True),
-        sa.Column("payment", sa.String(100), nullable=True),
+        sa.Column("payment", sa.String(255), nullable=True),
         sa.Column("paid_minor", sa.BigInteger(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("paid_at", sa.DateTime(timezone=True), nullable=True),
@@ -77,7 +78,7 @@ def _payments() -> None:
     )
     op.create_table(
         "reversals",
-        sa.Column("id", sa.String(100), nullable=False),
+        sa.Column("id", sa.String(255), nullable=False),
         sa.Column("kind", sa.String(7), nullable=False),
         sa.Column("top_up_id", sa.Uuid(), nullable=False),
         sa.Column("account_id", sa.Uuid(), nullable=False),
@@ -101,7 +102,7 @@ def _payments() -> None:
 def _stripe() -> None:
     op.create_table(
         "stripe_events",
-        sa.Column("id", sa.String(100), nullable=False),
+        sa.Column("id", sa.String(255), nullable=False),
         sa.Column("type", sa.String(100), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
@@ -111,7 +112,7 @@ def _stripe() -> None:
     op.create_table(
         "payment_problems",
         sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("stripe_id", sa.String(100), nullable=False),
+        sa.Column("stripe_id", sa.String(255), nullable=False),
         sa.Column("code", sa.String(40), nullable=False),
         sa.Column("account_id", sa.Uuid(), nullable=True),
         sa.Column("facts", sa.JSON(), nullable=False),
@@ -127,7 +128,7 @@ def _stripe() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("account_id", sa.Uuid(), nullable=False),
         sa.Column("top_up_id", sa.Uuid(), nullable=True),
-        sa.Column("invoice", sa.String(100), nullable=False),
+        sa.Column("invoice", sa.String(255), nullable=False),
         sa.Column("number", sa.String(100), nullable=True),
         sa.Column("status", sa.String(20), nullable=False),
         sa.Column("total_minor", sa.BigInteger(), nullable=False),

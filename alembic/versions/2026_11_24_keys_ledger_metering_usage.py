@@ -197,7 +197,7 @@ def _ledger() -> None:
         sa.Column("credit", sa.String(11), nullable=False),
         sa.Column("amount_micro", sa.BigInteger(), nullable=False),
         sa.Column("entry_number", sa.BigInteger(), nullable=True),
-        sa.Column("source", sa.String(120), nullable=True),
+        sa.Column("source", sa.String(300), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
             "credit IN ('CREDITS', 'STRIPE', 'REVENUE', 'GRANTS', 'REFUNDS', 'ADJUSTMENTS', 'DISSOLVED')",
@@ -240,7 +240,7 @@ def _ledger() -> None:
         sa.Column("amount_micro", sa.BigInteger(), nullable=False),
         sa.Column("balance_after_micro", sa.BigInteger(), nullable=False),
         sa.Column("description", sa.String(200), nullable=False),
-        sa.Column("source", sa.String(120), nullable=True),
+        sa.Column("source", sa.String(300), nullable=True),
         sa.Column("actor_id", sa.Uuid(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),

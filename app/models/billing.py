@@ -11,8 +11,8 @@ from sqlmodel import Field
 from app.database import EnumText, Micro
 from app.models.base import Table, at_most, id_field, one_of, time_field
 
-STRIPE_ID = 100
-"""Longest id of Stripe's that we keep, so that a transfer's source can name it; theirs have some 70 characters."""
+STRIPE_ID = 255
+"""Longest id of Stripe's, as it documents; a transfer's source names it, with a word before and after."""
 UNPAID = text("status IN ('OPEN', 'PROCESSING')")
 
 
@@ -79,6 +79,8 @@ class TopUp(Table, table=True):
     currency: str = Field(max_length=3)
     status: TopUpStatus = Field(default=TopUpStatus.OPEN, sa_type=EnumText(TopUpStatus))
     session: str | None = _stripe_id(optional=True)
+    customer: str | None = _stripe_id(optional=True)
+    """Whom that session was opened for: still so where the account gets another customer later."""
     url: str | None = Field(default=None, sa_type=Text, nullable=True)
     """Stripe's Checkout page, while it is open."""
     payment: str | None = _stripe_id(optional=True)

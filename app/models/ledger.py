@@ -106,7 +106,7 @@ class Transfer(Table, table=True):
     amount_micro: int = Field(sa_type=Micro)
     entry_number: int | None = Field(default=None, sa_type=Micro, nullable=True)
     """The account's ledger entry that this is part of; None where its credits do not move."""
-    source: str | None = Field(default=None, max_length=120)
+    source: str | None = Field(default=None, max_length=300)
     created_at: datetime = time_field()
 
 
@@ -129,7 +129,7 @@ class LedgerEntry(Table, table=True):
     """Signed: what it adds to the balance."""
     balance_after_micro: int = Field(sa_type=Micro)
     description: str = Field(max_length=200)
-    source: str | None = Field(default=None, max_length=120)
+    source: str | None = Field(default=None, max_length=300)
     actor_id: UUID | None = Field(default=None, foreign_key="users.id")
     created_at: datetime = time_field()
     changed_at: datetime = time_field()

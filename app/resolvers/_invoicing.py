@@ -10,21 +10,20 @@ from app.access import Actor
 from app.database import insert_or_ignore, locked
 from app.ids import read_wire_id
 from app.integrations import stripe
-from app.models import BillingCustomer, Invoice, TopUp
+from app.models import Invoice, TopUp
+from app.resolvers._booking import account_of
 
 FINAL = {"paid", "void", "uncollectible"}
 
 
 async def keep_invoice(actor: Actor, told: stripe.Invoice) -> bool:
     """Keep an invoice to one of our customers; tell whether anything of it was new."""
-    customer = col(BillingCustomer.customer) == told.customer
-    statement = select(col(BillingCustomer.account_id)).where(customer)
-    account_id = (await actor.session.execute(statement)).scalar_one_or_none()
+    account_id, top_up_id = await _about(actor, told)
     if account_id is None:
         return False
     fresh = Invoice(
         account_id=account_id,
-        top_up_id=await _top_up_of(actor, account_id, told),
+        top_up_id=top_up_id,
         invoice=told.id,
         created_at=told.created,
         **_facts(told),
@@ -54,13 +53,19 @@ def _facts(told: stripe.Invoice) -> dict[str, Any]:
     }
 
 
-async def _top_up_of(actor: Actor, account_id: UUID, told: stripe.Invoice) -> UUID | None:
-    """Find the top-up that an invoice is about: by what we wrote on it, within its own account."""
-    named = read_wire_id(told.metadata.get("top_up_id", ""))
-    if named is None or named[0] != "top_up":
-        return None
-    statement = select(col(TopUp.id)).where(
-        col(TopUp.id) == named[1], col(TopUp.account_id) == account_id
-    )
-    found: UUID | None = (await actor.session.execute(statement)).scalar_one_or_none()
-    return found
+async def _about(actor: Actor, told: stripe.Invoice) -> tuple[UUID | None, UUID | None]:
+    """Tell whose invoice it is, by its customer, and which of their top-ups, by what we wrote on it.
+
+    A customer whom the account had before is known from the top-up.
+    """
+    if told.customer is None:
+        return None, None
+    account_id = await account_of(actor, told.customer)
+    kind, named = read_wire_id(told.metadata.get("top_up_id", "")) or (None, None)
+    if kind != "top_up":
+        return account_id, None
+    before = col(TopUp.customer) == told.customer
+    own = before if account_id is None else col(TopUp.account_id) == account_id
+    top_up = select(col(TopUp.id), col(TopUp.account_id)).where(col(TopUp.id) == named, own)
+    found = (await actor.session.execute(top_up)).first()
+    return (account_id, None) if found is None else (found.account_id, found.id)

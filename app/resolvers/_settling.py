@@ -25,7 +25,7 @@ from app.models import (
     TopUpStatus,
 )
 from app.money import money_text
-from app.resolvers._booking import Booking, tell_operator
+from app.resolvers._booking import Booking, account_of, tell_operator
 from app.resolvers._reversals import note_reversals
 
 # What may differ of a payment that was booked: it is told, and refunds of it still count.
@@ -94,10 +94,7 @@ async def settle(actor: Actor, payment: Payment) -> Outcome:
 
 async def _foreign(actor: Actor, checkout: Checkout) -> Outcome:
     """Leave alone what is none of ours; tell of it where it says that it is, or was paid by a customer of ours."""
-    statement = select(col(BillingCustomer.account_id)).where(
-        col(BillingCustomer.customer) == checkout.customer
-    )
-    account_id = (await actor.session.execute(statement)).scalar_one_or_none()
+    account_id = await account_of(actor, checkout.customer) if checkout.customer else None
     if account_id is not None or "top_up_id" in checkout.metadata:
         facts = {"payment_status": checkout.payment_status}
         await tell_operator(actor, checkout.id, "unknown_session", account_id, facts)
@@ -118,13 +115,7 @@ async def _find(actor: Actor, checkout: Checkout) -> Any:
 async def _differences(actor: Actor, top_up: TopUp, payment: Payment) -> dict[str, str]:
     """Tell what Stripe's session says otherwise than we asked for."""
     checkout = payment.checkout
-    customer = (
-        await actor.session.execute(
-            select(col(BillingCustomer.customer)).where(
-                col(BillingCustomer.account_id) == top_up.account_id
-            )
-        )
-    ).scalar_one_or_none()
+    customer = top_up.customer or await _customer_now(actor, top_up)
     wanted: dict[str, tuple[object, object]] = {
         "session": (top_up.session or checkout.id, checkout.id),
         "account_id": (
@@ -132,7 +123,7 @@ async def _differences(actor: Actor, top_up: TopUp, payment: Payment) -> dict[st
             checkout.metadata.get("account_id"),
         ),
         "top_up_id": (wire_id("top_up", top_up.id), checkout.metadata.get("top_up_id")),
-        "customer": (customer, checkout.customer),
+        "customer": (customer or "one of ours", checkout.customer),
         "amount": (top_up.price_minor, checkout.amount_subtotal),
         "currency": (top_up.currency.lower(), checkout.currency.lower()),
         "livemode": (payment.livemode, checkout.livemode),
@@ -147,6 +138,15 @@ async def _differences(actor: Actor, top_up: TopUp, payment: Payment) -> dict[st
     }
 
 
+async def _customer_now(actor: Actor, top_up: TopUp) -> str | None:
+    """Tell an account's customer, for a start that was cut off before it was kept whom it was for."""
+    statement = select(col(BillingCustomer.customer)).where(
+        col(BillingCustomer.account_id) == top_up.account_id
+    )
+    found: str | None = (await actor.session.execute(statement)).scalar_one_or_none()
+    return found
+
+
 def _is_paid(checkout: Checkout) -> bool:
     free = checkout.payment_status == "no_payment_required" and checkout.amount_total == 0
     return checkout.status == "complete" and (checkout.payment_status == "paid" or free)
@@ -158,7 +158,7 @@ def _note_state(booking: Booking, payment: Payment) -> None:
     if top_up.status is TopUpStatus.PAID:
         return
     before = picture(top_up)
-    top_up.session = checkout.id
+    top_up.session, top_up.customer = checkout.id, checkout.customer
     top_up.payment = checkout.payment_intent
     top_up.url = checkout.url if checkout.status == "open" else None
     if _is_paid(checkout):

@@ -64,17 +64,26 @@ async def with_customer(viewer: Viewer, account_id: UUID, work: Callable[[str], 
     try:
         return await work(customer)
     except (StripeRefused, NotFound) as refusal:
-        if not _says_deleted(refusal):
+        if not _may_be_deleted(refusal) or not await _is_deleted(viewer, customer):
             raise
     log.warning("customer_deleted_at_stripe", customer=customer)
     await _forget_customer(viewer.as_system(), account_id, customer)
     return await work(await customer_of(viewer, account_id))
 
 
-def _says_deleted(refusal: StripeRefused | NotFound) -> bool:
+def _may_be_deleted(refusal: StripeRefused | NotFound) -> bool:
     if isinstance(refusal, NotFound):
         return True
     return (refusal.reason, refusal.param) == ("resource_missing", "customer")
+
+
+async def _is_deleted(viewer: Viewer, customer: str) -> bool:
+    """Ask for the customer itself: something else may have been missing."""
+    try:
+        await viewer.at_stripe.customer(customer)
+    except NotFound:
+        return True
+    return False
 
 
 @system

@@ -144,7 +144,7 @@ async def _top_up_started(actor: Actor, top_up_id: UUID, checkout: Checkout) -> 
     """Keep where it is paid; where a webhook was quicker, that has said it all."""
     top_up = await _locked(actor, top_up_id)
     if top_up.session is None:
-        top_up.session = checkout.id
+        top_up.session, top_up.customer = checkout.id, checkout.customer
     if top_up.status is TopUpStatus.OPEN and top_up.session == checkout.id:
         top_up.url = checkout.url
 

@@ -56,19 +56,19 @@ class Server(uvicorn.Server):
         assert not self._thread.is_alive()
 
 
-def free_port() -> socket.socket:
-    """Take a free port of loopback, and keep it."""
+def free_port(number: int = 0) -> socket.socket:
+    """Take a port of loopback, any free one where none is named, and keep it."""
     # Named as TCP, asyncio sends each part of an answer at once: 40 ms an answer less.
     one = socket.socket(proto=socket.IPPROTO_TCP)
     one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    one.bind(("127.0.0.1", 0))
+    one.bind(("127.0.0.1", number))
     return one
 
 
 @contextmanager
-def served(database_url: str, **given: Any) -> Iterator[Settings]:
-    """Serve the service for a while, at an address of its own."""
-    port = free_port()
+def served(database_url: str, number: int = 0, **given: Any) -> Iterator[Settings]:
+    """Serve the service for a while, at an address of its own unless a port is named."""
+    port = free_port(number)
     base_url = f"http://127.0.0.1:{port.getsockname()[1]}"
     settings = Settings(
         _env_file=None, database_url=database_url, secret_key=SECRET, base_url=base_url, **given
