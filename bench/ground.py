@@ -9,6 +9,7 @@ from pathlib import Path
 from uuid import UUID
 
 from sqlalchemy import insert, text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from app import migrations
 from app.database import Database, now
@@ -119,8 +120,10 @@ async def _fill(database: Database, account_id: UUID, name: str, number: int) ->
         await session.execute(insert(Member).values(joined_at=now()), rows)
     if not database.is_sqlite:
         # As autovacuum does within a minute; SQLite's planner goes without.
-        async with database.write() as session:
-            await session.execute(text("ANALYZE"))
+        engine = create_async_engine(database.url, isolation_level="AUTOCOMMIT")
+        async with engine.connect() as connection:
+            await connection.execute(text("VACUUM ANALYZE"))
+        await engine.dispose()
 
 
 def _person(organization: str, number: int) -> dict[str, object]:

@@ -174,7 +174,7 @@ async def test_what_a_role_may_not_do_is_absent_and_refused_when_forced(
     for name, status in {"ann": 200, "adam": 200, "mia": 403, "eve": 404}.items():
         for page in (PATH, f"{PATH}/invite", f"{PATH}/invitations", acme.path("max", "remove")):
             assert (await tabs[name].get(page)).status_code == status, (name, page)
-    assert "the Owner and Admins of Acme" in (await tabs["mia"].get(PATH)).text
+    assert "In Acme, Members is for the Owner and Admins." in (await tabs["mia"].get(PATH)).text
     assert "Management" not in (await tabs["mia"].get("/a/acme")).text
     shown = (await tabs["adam"].get(PATH)).text
     for name, sees in {"mia": True, "max": True, "adam": False, "ann": False}.items():
