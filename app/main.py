@@ -29,7 +29,7 @@ from app.web.metrics import MetricsServer
 from app.web.rate_limits import AddressLimit, RateLimits
 from app.web.requests import Requests
 from app.web.routes import routes
-from app.web.services import Services
+from app.web.services import Services, gathered_webhooks
 from app.web.traces import Traces
 
 
@@ -91,8 +91,9 @@ async def _run(
         traces = Traces(database, settings)
         opened.push_async_callback(traces.close)
         pictures = PictureSource(settings)
+        webhooks = await opened.enter_async_context(gathered_webhooks(settings))
         app.state.services = Services(
-            settings, database, identity, limits, pictures, stripe, traces
+            settings, database, identity, limits, pictures, stripe, traces, webhooks
         )
         if sandbox is not None:
             await sandbox.start(database)

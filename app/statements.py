@@ -24,12 +24,19 @@ async def insert_or_ignore(
     session: AsyncSession | AsyncConnection, row: Any, unique: tuple[str, ...]
 ) -> bool:
     """Insert a row unless one with the same unique columns is there; tell whether it was inserted."""
-    table = type(row).__table__
+    return bool(await insert_new(session, [row], unique))
+
+
+async def insert_new(
+    session: AsyncSession | AsyncConnection, rows: Sequence[Any], unique: tuple[str, ...]
+) -> list[Any]:
+    """Insert the rows of a table that are not there by these unique columns; their primary keys, in no order."""
+    table = type(rows[0]).__table__
     insert = sqlite_insert if of_sqlite(session) else postgresql_insert
-    values = {column.name: getattr(row, column.name) for column in table.columns}
-    statement = insert(table).values(values).on_conflict_do_nothing(index_elements=unique)
-    inserted = await session.execute(statement.returning(*table.primary_key.columns))
-    return inserted.first() is not None
+    statement = insert(table).on_conflict_do_nothing(index_elements=unique)
+    values = [{one.name: getattr(row, one.name) for one in table.columns} for row in rows]
+    inserted = await session.execute(statement.returning(*table.primary_key.columns), values)
+    return list(inserted.all())
 
 
 async def upsert(

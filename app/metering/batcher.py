@@ -19,7 +19,8 @@ class Batcher(Generic[C, A]):
     """Serves calls in groups, in the order in which they came. `work` serves a group, all or none of it.
 
     A group weighs at most `group_size`, and at least one call; no more than `queue_size` calls wait.
-    What waits longer than `patience_seconds` is `Unavailable`: nothing was done for it.
+    What waits longer than `patience_seconds` is `Unavailable`: nothing was done for it. Before a
+    group is served, `gather_seconds` let more calls come, where nobody waits for a quick answer.
     """
 
     def __init__(
@@ -30,12 +31,14 @@ class Batcher(Generic[C, A]):
         queue_size: int,
         patience_seconds: float,
         weight: Callable[[C], int] = lambda _call: 1,
+        gather_seconds: float = 0.0,
     ) -> None:
         self._work = work
         self._group_size = group_size
         self._queue_size = queue_size
         self._patience_seconds = patience_seconds
         self._weight = weight
+        self._gather_seconds = gather_seconds
         self._waiting: deque[tuple[C, asyncio.Future[A], float]] = deque()
         self._arrived = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
@@ -44,7 +47,7 @@ class Batcher(Generic[C, A]):
     def start(self) -> None:
         """Serve from now on."""
         self._open = True
-        self._worker = asyncio.create_task(self._serve_all(), name="metering")
+        self._worker = asyncio.create_task(self._serve_all())
 
     async def stop(self) -> None:
         """Take no more calls, serve those that wait, and end."""
@@ -68,6 +71,8 @@ class Batcher(Generic[C, A]):
         while self._open or self._waiting:
             await self._arrived.wait()
             while self._waiting:
+                if self._gather_seconds and self._open:
+                    await asyncio.sleep(self._gather_seconds)
                 await self._serve(self._next_group())
             if self._open:
                 self._arrived.clear()
@@ -118,7 +123,11 @@ class Batcher(Generic[C, A]):
             # Another process may have taken the same id in between: it is seen now.
             await self._serve(group, again=False)
         else:
-            log.error("metering_call_failed", error=type(error).__name__)
+            log.error(
+                "call_failed",
+                work=getattr(self._work, "__qualname__", ""),
+                error=type(error).__name__,
+            )
             _fail(group, error)
 
 

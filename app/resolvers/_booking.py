@@ -6,15 +6,13 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
-from sqlmodel import col
 
 from app.access import Actor
 from app.database import insert_or_ignore
 from app.ids import wire_id
 from app.ledger.posting import Movement, movement
 from app.ledger.wallets import WalletState
-from app.models import BillingCustomer, LedgerKind, PaymentProblem, TopUp
+from app.models import LedgerKind, PaymentProblem, TopUp
 from app.money import short_credits
 
 log = structlog.get_logger()
@@ -55,15 +53,6 @@ class Booking:
             after=after,
             action=action,
         )
-
-
-async def account_of(actor: Actor, customer: str) -> UUID | None:
-    """Find the account that Stripe knows as this customer."""
-    statement = select(col(BillingCustomer.account_id)).where(
-        col(BillingCustomer.customer) == customer
-    )
-    found: UUID | None = (await actor.session.execute(statement)).scalar_one_or_none()
-    return found
 
 
 async def tell_operator(

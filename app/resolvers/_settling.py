@@ -7,16 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlmodel import col
 
 from app.access import Actor
 from app.actors import picture
-from app.database import locked, now
+from app.database import Session, locked, now
 from app.ids import read_wire_id, wire_id
 from app.integrations.stripe import Checkout, Dispute, Refund
-from app.ledger.posting import plan, write
+from app.ledger.posting import Movement, plan, write
 from app.ledger.wallets import load_wallets
 from app.models import (
     BillingCustomer,
@@ -25,7 +26,7 @@ from app.models import (
     TopUpStatus,
 )
 from app.money import money_text
-from app.resolvers._booking import Booking, account_of, tell_operator
+from app.resolvers._booking import Booking, tell_operator
 from app.resolvers._reversals import note_reversals
 
 # What may differ of a payment that was booked: it is told, and refunds of it still count.
@@ -56,60 +57,97 @@ class Outcome(Enum):
     """Credits or a state have changed."""
 
 
-async def settle(actor: Actor, payment: Payment) -> Outcome:
-    """Book what is new of a payment, under the lock of its account's wallet."""
-    named = await _find(actor, payment.checkout)
-    if named is None:
-        return await _foreign(actor, payment.checkout)
-    wallet = (await load_wallets(actor.session, [named.account_id]))[named.account_id]
-    # Read once more under the lock: whoever held it may just have booked the same.
-    top_up: TopUp = (
-        await actor.session.execute(
-            locked(select(TopUp).where(col(TopUp.id) == named.id)).execution_options(
-                populate_existing=True
-            )
-        )
-    ).scalar_one()
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A payment that somebody has just looked at: by a webhook, a landing page, the reconciliation."""
+
+    actor: Actor
+    payment: Payment
+
+
+async def settle(looks: Sequence[Look]) -> list[Outcome]:
+    """Book what is new of these payments, in their order, under the locks of their accounts' wallets: all or none.
+
+    However many they are, what they need is read, and what they move is written, by the same few statements.
+    """
+    session = looks[0].actor.session
+    named = await _named(session, [look.payment.checkout for look in looks])
+    found = [one for one in named if one is not None]
+    wallets = await load_wallets(session, {one.account_id for one in found}) if found else {}
+    # Read once more under the locks: whoever held them may just have booked the same.
+    top_ups = await _locked(session, {one.id for one in found}) if found else {}
+    at = (await session.execute(select(now()))).scalar_one()
+    outcomes = []
+    movements: list[Movement] = []
+    for look, one in zip(looks, named, strict=True):
+        if one is None:
+            outcomes.append(await _foreign(look.actor, look.payment.checkout))
+            continue
+        booking = Booking(look.actor, top_ups[one.id], wallets[one.account_id], at)
+        outcomes.append(await _settle(booking, look.payment))
+        movements += booking.movements
+    if movements:
+        await write(session, plan(movements, at))
+    return outcomes
+
+
+async def _settle(booking: Booking, payment: Payment) -> Outcome:
+    actor, top_up = booking.actor, booking.top_up
     wrong = await _differences(actor, top_up, payment)
     if wrong:
         await tell_operator(actor, payment.checkout.id, "mismatch", top_up.account_id, wrong)
         if top_up.status is not TopUpStatus.PAID or not wrong.keys() <= SEEN_LATER:
             return Outcome.REFUSED
-    at = (await actor.session.execute(select(now()))).scalar_one()
     # From here on nothing may refuse.
-    booking = Booking(actor, top_up, wallet, at)
     _note_state(booking, payment)
-    if top_up.status is TopUpStatus.PAID:
+    if top_up.status is TopUpStatus.PAID and (payment.refunds or payment.disputes):
         await note_reversals(booking, payment.refunds, payment.disputes)
-    if booking.movements:
-        await actor.session.flush()
-        await write(actor.session, plan(booking.movements, at))
-        if wallet.dissolved_at is not None:
-            facts = {"top_up": wire_id("top_up", top_up.id)}
-            await tell_operator(
-                actor, payment.checkout.id, "after_dissolving", top_up.account_id, facts
-            )
+    if booking.movements and booking.wallet.dissolved_at is not None:
+        facts = {"top_up": wire_id("top_up", top_up.id)}
+        await tell_operator(
+            actor, payment.checkout.id, "after_dissolving", top_up.account_id, facts
+        )
     return Outcome.MOVED if booking.changed else Outcome.SAME
 
 
 async def _foreign(actor: Actor, checkout: Checkout) -> Outcome:
     """Leave alone what is none of ours; tell of it where it says that it is, or was paid by a customer of ours."""
-    account_id = await account_of(actor, checkout.customer) if checkout.customer else None
+    account_id = None
+    # Guests have none, as accounts have that Stripe does not know yet.
+    if checkout.customer is not None:
+        statement = select(col(BillingCustomer.account_id)).where(
+            col(BillingCustomer.customer) == checkout.customer
+        )
+        account_id = (await actor.session.execute(statement)).scalar_one_or_none()
     if account_id is not None or "top_up_id" in checkout.metadata:
         facts = {"payment_status": checkout.payment_status}
         await tell_operator(actor, checkout.id, "unknown_session", account_id, facts)
     return Outcome.FOREIGN
 
 
-async def _find(actor: Actor, checkout: Checkout) -> Any:
-    """Find the top-up of a session: by the session, or by what we wrote on it before we knew its id."""
-    columns = (col(TopUp.id), col(TopUp.account_id))
-    by_session = select(*columns).where(col(TopUp.session) == checkout.id)
-    found = (await actor.session.execute(by_session)).first()
-    named = read_wire_id(checkout.metadata.get("top_up_id", ""))
-    if found is not None or named is None or named[0] != "top_up":
-        return found
-    return (await actor.session.execute(select(*columns).where(col(TopUp.id) == named[1]))).first()
+async def _named(session: Session, checkouts: Sequence[Checkout]) -> list[Any]:
+    """Find the top-ups of sessions: by the session, or by what we wrote on it before we knew its id."""
+    written = [read_wire_id(one.metadata.get("top_up_id", "")) for one in checkouts]
+    ids = [named[1] if named and named[0] == "top_up" else None for named in written]
+    statement = select(col(TopUp.id), col(TopUp.account_id), col(TopUp.session)).where(
+        or_(
+            col(TopUp.session).in_({one.id for one in checkouts}),
+            col(TopUp.id).in_({one for one in ids if one is not None}),
+        )
+    )
+    rows = (await session.execute(statement)).all()
+    by_session = {row.session: row for row in rows}
+    by_id = {row.id: row for row in rows}
+    return [
+        by_session.get(one.id) or by_id.get(top_up_id)
+        for one, top_up_id in zip(checkouts, ids, strict=True)
+    ]
+
+
+async def _locked(session: Session, ids: set[UUID]) -> dict[UUID, TopUp]:
+    statement: Any = select(TopUp).where(col(TopUp.id).in_(ids)).order_by(col(TopUp.id))
+    rows = await session.execute(locked(statement).execution_options(populate_existing=True))
+    return {row.id: row for row in rows.scalars()}
 
 
 async def _differences(actor: Actor, top_up: TopUp, payment: Payment) -> dict[str, str]:

@@ -3,7 +3,9 @@
 Stripe is asked before the transaction opens; an event is stored in the transaction that applies it.
 """
 
-from contextlib import AbstractAsyncContextManager, nullcontext
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -12,17 +14,28 @@ from sqlalchemy import bindparam, select
 from sqlmodel import col
 
 from app.access import Actor, Viewer, anyone, in_steps, system
-from app.database import AnySelect, insert_or_ignore, now
+from app.database import AnySelect, insert_new, now
+from app.errors import Unavailable
 from app.integrations.stripe import Event, Invoice
 from app.models import StripeEvent, TopUpStatus
 from app.resolvers._asking import Facts, facts_of
-from app.resolvers._invoicing import keep_invoice
-from app.resolvers._settling import Outcome, Payment, settle
+from app.resolvers._invoicing import keep_invoices
+from app.resolvers._settling import Look, Outcome, Payment, settle
 from app.resolvers.top_ups import TopUpRow, top_up
 
 log = structlog.get_logger()
 
 TYPE_LENGTH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """An event, what it came in, who brought it, and what Stripe says of the thing that it is about."""
+
+    viewer: Viewer
+    event: Event
+    body: str
+    facts: Facts
 
 
 @in_steps
@@ -33,20 +46,23 @@ async def take_event(viewer: Viewer, event: Event, body: str) -> Outcome:
     """
     if (await clock_and_known(viewer, event.id))[1]:
         return Outcome.SAME
-    return await take_new_event(viewer, event, body)
+    return (await apply_events(viewer.as_system(), [await taken(viewer, event, body)]))[0]
 
 
 @in_steps
-async def take_new_event(
-    viewer: Viewer,
-    event: Event,
-    body: str,
-    turn: AbstractAsyncContextManager[object] = nullcontext(),  # noqa: B008 - holds no state
-) -> Outcome:
-    """Do so for an event that was not known a moment ago, writing once it has its turn. Raises as `take_event`."""
-    facts = await facts_of(viewer.at_stripe, event)
-    async with turn:
-        return await _apply_event(viewer.as_system(), event, body, facts)
+async def taken(viewer: Viewer, event: Event, body: str) -> Taken:
+    """Ask Stripe what an event is about, before anything is written. Raises `Unavailable`."""
+    return Taken(viewer.as_system(), event, body, await facts_of(viewer.at_stripe, event))
+
+
+@in_steps
+async def apply_group(viewer: Viewer, group: Sequence[Taken]) -> list[Outcome]:
+    """Apply events that came by several requests in one transaction. Raises `Unavailable`, with nothing stored."""
+    try:
+        async with asyncio.timeout(viewer.settings.database_timeout_seconds):
+            return await apply_events(viewer.as_system(), group)
+    except TimeoutError as error:
+        raise Unavailable from error
 
 
 @anyone
@@ -67,26 +83,48 @@ _CLOCK_AND_KNOWN: AnySelect = select(
 
 
 @system
-async def _apply_event(actor: Actor, event: Event, body: str, facts: Facts) -> Outcome:
-    """Store the event, unless it is there, and book what came of it."""
-    row = StripeEvent(id=event.id, type=event.type[:TYPE_LENGTH], body=body, received_at=actor.now)
-    if not await insert_or_ignore(actor.session, row, ("id",)):
-        return Outcome.SAME
-    return await _apply(actor, facts)
+async def apply_events(actor: Actor, group: Sequence[Taken]) -> list[Outcome]:
+    """Store the events that are new, and book what came of them: all or none."""
+    rows = {
+        one.event.id: StripeEvent(
+            id=one.event.id,
+            type=one.event.type[:TYPE_LENGTH],
+            body=one.body,
+            received_at=actor.now,
+        )
+        for one in group
+    }
+    # In the order of their ids, so that two processes that were told the same do not wait for each other.
+    inserted = await insert_new(actor.session, [rows[one] for one in sorted(rows)], ("id",))
+    new = {row.id for row in inserted}
+    first = {one.event.id: place for place, one in reversed(list(enumerate(group)))}
+    places = [place for event_id, place in first.items() if event_id in new]
+    facts = [(replace(actor, viewer=group[one].viewer), group[one].facts) for one in sorted(places)]
+    applied = dict(zip(sorted(places), await _apply(facts), strict=True))
+    return [applied.get(place, Outcome.SAME) for place in range(len(group))]
 
 
 @system
 async def apply_facts(actor: Actor, facts: Payment | Invoice) -> Outcome:
     """Book what Stripe was asked for without an event: by a landing page, or the reconciliation."""
-    return await _apply(actor, facts)
+    return (await _apply([(actor, facts)]))[0]
 
 
-async def _apply(actor: Actor, facts: Facts) -> Outcome:
-    if isinstance(facts, Payment):
-        return await settle(actor, facts)
-    if isinstance(facts, Invoice):
-        return Outcome.MOVED if await keep_invoice(actor, facts) else Outcome.SAME
-    return Outcome.FOREIGN
+async def _apply(told: Sequence[tuple[Actor, Facts]]) -> list[Outcome]:
+    looks = {
+        place: Look(actor, facts)
+        for place, (actor, facts) in enumerate(told)
+        if isinstance(facts, Payment)
+    }
+    settled = await settle(list(looks.values())) if looks else []
+    outcomes = dict(zip(looks, settled, strict=True))
+    invoices = {
+        place: facts for place, (_actor, facts) in enumerate(told) if isinstance(facts, Invoice)
+    }
+    kept = await keep_invoices(told[0][0], list(invoices.values())) if invoices else []
+    for place, new in zip(invoices, kept, strict=True):
+        outcomes[place] = Outcome.MOVED if new else Outcome.SAME
+    return [outcomes.get(place, Outcome.FOREIGN) for place in range(len(told))]
 
 
 @in_steps

@@ -1,7 +1,8 @@
 """What all windows share: made once at the start, found by each request."""
 
-import asyncio
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from starlette.requests import HTTPConnection
 
@@ -9,11 +10,34 @@ from app.database import Database
 from app.integrations.identity import IdentityProvider
 from app.integrations.pictures import PictureSource
 from app.integrations.stripe import Stripe
+from app.metering.batcher import Batcher
+from app.resolvers.payments import Taken, apply_group
 from app.settings import Settings
 from app.web.rate_limits import RateLimits
 from app.web.traces import Traces
 
-WEBHOOKS = 3
+WEBHOOKS_AT_ONCE = 25
+WEBHOOKS_WAITING = 2000
+# Stripe waits for seconds.
+GATHER_SECONDS = 0.05
+Webhooks = Batcher[Taken, object]
+
+
+@asynccontextmanager
+async def gathered_webhooks(settings: Settings) -> AsyncIterator[Webhooks]:
+    """Apply webhooks, those of a moment in one transaction: a burst of them leaves the database to the calls."""
+    webhooks: Webhooks = Batcher(
+        lambda group: apply_group(group[0].viewer, group),
+        group_size=WEBHOOKS_AT_ONCE,
+        queue_size=WEBHOOKS_WAITING,
+        patience_seconds=settings.database_timeout_seconds,
+        gather_seconds=GATHER_SECONDS,
+    )
+    webhooks.start()
+    try:
+        yield webhooks
+    finally:
+        await webhooks.stop()
 
 
 @dataclass(slots=True)
@@ -27,9 +51,8 @@ class Services:
     pictures: PictureSource
     stripe: Stripe
     traces: Traces
+    webhooks: Webhooks
     migrated: bool = False
-    webhooks: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(WEBHOOKS))
-    """Held by each webhook while it writes: a burst of them leaves the database's connections to calls."""
 
 
 def services(request: HTTPConnection) -> Services:

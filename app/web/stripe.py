@@ -34,8 +34,7 @@ async def webhook(request: Request) -> Response:
     at, known = await payments.clock_and_known(viewer, _id_said(body))
     event = shared.stripe.event_of(body, signature, at)
     if not known:
-        system = viewer.as_system()
-        await payments.take_new_event(system, event, body.decode(), turn=shared.webhooks)
+        await shared.webhooks.submit(await payments.taken(viewer.as_system(), event, body.decode()))
     return Response()
 
 

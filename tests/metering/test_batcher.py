@@ -53,6 +53,21 @@ async def test_what_arrives_while_a_group_runs_is_the_next_group() -> None:
     await one.stop()
 
 
+async def test_where_nobody_waits_for_a_quick_answer_more_calls_are_let_come() -> None:
+    work = Work()
+    work.may.set()
+    one = batcher(work, gather_seconds=0.01)
+    one.start()
+    first = await ready(one, [1])
+    assert work.groups == []
+    assert await asyncio.gather(*first, *await ready(one, [2, 3])) == [2, 4, 6]
+    assert work.groups == [[1, 2, 3]]
+    # Nobody is let come once it ends: what waits is served.
+    last = await ready(one, [4])
+    await one.stop()
+    assert await asyncio.gather(*last) == [8]
+
+
 async def test_a_poisoned_call_fails_alone() -> None:
     work = Work()
     work.may.set()

@@ -296,7 +296,7 @@ async def test_an_answer_from_before_the_end_takes_nothing_when_it_comes_after_i
         created = begin()
         stale = await facts_of(till, created)
         await shop.deliver(till.close(created.object["id"], end))
-        await payments._apply_event(us, created, "{}", stale)
+        await payments.apply_events(us, [payments.Taken(us, created, "{}", stale)])
         assert await shop.balance() == FIFTY
     await shop.deliver(till.dispute(shop.session, 5000, "appeal_under_review"))
     assert await shop.balance() == 0

@@ -18,7 +18,7 @@ from app.models import (
     Transfer,
 )
 from app.money import MICRO
-from app.resolvers import payments
+from app.resolvers import _settling, payments
 from tests.resolvers.shop import FIFTY, Shop, open_shop
 from tests.scene import Scene
 from tests.till import Till
@@ -86,3 +86,55 @@ def _whole_story(till: Till, session: str) -> Sequence[Sequence[Event]]:
     closed = till.close(next(reversed(till.disputes)), "won")
     closed_too = till.close(next(iter(till.disputes)), "lost")
     return ([paid], [first, failed, second], [lost, closed_too], [closed, won])
+
+
+async def test_events_of_one_moment_are_applied_together_as_they_are_one_by_one(
+    scene: Scene, shop: Shop
+) -> None:
+    till = shop.till
+    bob, eve = [await open_shop(scene, till, name=name) for name in ("bob", "eve")]
+    await payments.take_event(shop.owner, till.pay(eve.session), "{}")
+    paid = till.pay(shop.session)
+    refund = till.give_back(shop.session, 1000)
+    other = till.pay(bob.session)
+    till.change(eve.session, customer="cus_other")
+    wrong = till.give_back(eve.session, 1000)
+    again = till.event("checkout.session.async_payment_succeeded", {"id": shop.session})
+    nobody = till.event("refund.created", {"id": "re_0", "payment_intent": "pi_0"})
+    invoices = [one for one in till.events if one.type == "invoice.paid"]
+    told = [other, paid, refund, paid, *invoices, again, invoices[0], wrong, nobody]
+    group = [await payments.taken(shop.owner, one, "{}") for one in told]
+    moved, same = payments.Outcome.MOVED, payments.Outcome.SAME
+    assert await payments.apply_group(shop.owner, group) == [
+        *(moved, moved, moved, same),
+        *(moved, moved, moved),
+        *(same, same, payments.Outcome.REFUSED, payments.Outcome.FOREIGN),
+    ]
+    assert [await one.balance() for one in (shop, bob, eve)] == [40 * MICRO, FIFTY, FIFTY]
+    assert await shop.count(Invoice) == 3
+    assert await shop.problems() == ["mismatch"]
+    assert await payments.apply_group(shop.owner, group) == [same] * len(group)
+    await scene.promises()
+
+
+async def test_a_group_with_an_event_that_fails_stores_nothing_of_it(
+    scene: Scene, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bob = await open_shop(scene, shop.till, name="bob")
+    told = [shop.till.pay(one.session) for one in (shop, bob)]
+    group = [await payments.taken(shop.owner, one, "{}") for one in told]
+    before = await scene.snapshot()
+    whole = _settling._note_state
+
+    def broken(booking: Any, payment: Any) -> None:
+        whole(booking, payment)
+        if payment.checkout.id == bob.session:
+            raise RuntimeError
+
+    monkeypatch.setattr(_settling, "_note_state", broken)
+    with pytest.raises(RuntimeError):
+        await payments.apply_group(shop.owner, group)
+    assert await scene.snapshot() == before
+    # As the gathered webhooks do with the halves of a group that has failed.
+    assert await payments.apply_group(shop.owner, group[:1]) == [payments.Outcome.MOVED]
+    assert (await shop.balance(), await bob.balance()) == (FIFTY, 0)
