@@ -16,10 +16,10 @@ from app.settings import Settings
 from app.web.rate_limits import RateLimits
 from app.web.traces import Traces
 
-WEBHOOKS_AT_ONCE = 25
+WEBHOOKS_AT_ONCE = 50
 WEBHOOKS_WAITING = 2000
 # Stripe waits for seconds.
-GATHER_SECONDS = 0.05
+GATHER_SECONDS = 0.1
 Webhooks = Batcher[Taken, object]
 
 
