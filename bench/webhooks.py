@@ -25,7 +25,7 @@ from bench.metering import authorizing, balanced, databases, prepare
 from bench.server import served
 from tests.till import Till
 
-TURNS, TURN_SECONDS = 5, 2
+TURNS, TURN_SECONDS = 3, 4
 EACH_SECOND = 200
 EACH_TURN = TURN_SECONDS * EACH_SECOND
 # What one payment is told by: itself and its invoice, each twice, as Stripe's repetitions are.
