@@ -65,7 +65,7 @@ def test_compact_counts_are_close_and_short(number: int) -> None:
     assert len(text) <= 10
     plain = text.replace("\N{MINUS SIGN}", "-").replace(",", "")
     digits, _, letter = plain.partition("\N{NARROW NO-BREAK SPACE}")
-    unit = {"": 1, "k": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}[letter]
+    unit = {"": 1, "k": 10**3, "M": 10**6, "B": 10**9, "T": 10**12, "Q": 10**15}[letter]
     assert abs(float(digits) * unit - number) <= unit / 20 + abs(number) * 1e-12
 
 

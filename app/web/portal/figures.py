@@ -6,7 +6,7 @@ from app.web.words import exact, rounded
 
 THIN = "\N{NARROW NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"
-_UNITS = ((10**3, "k"), (10**6, "M"), (10**9, "B"), (10**12, "T"))
+_UNITS = ((10**3, "k"), (10**6, "M"), (10**9, "B"), (10**12, "T"), (10**15, "Q"))
 TENTHS_OF_A_THOUSAND = 10_000
 PLAIN_UP_TO = 10_000
 TENFOLD = 10
