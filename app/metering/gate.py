@@ -8,10 +8,10 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlmodel import col
 
+from app.batcher import Batcher
 from app.credentials import secret_hash
 from app.database import AnySelect, Connection, Database, now
 from app.errors import Refusal, Unauthenticated, Unavailable
-from app.metering.batcher import Batcher
 from app.metering.calls import (
     Answer,
     Authorize,

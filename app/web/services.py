@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from starlette.requests import HTTPConnection
 
+from app.batcher import Batcher
 from app.database import Database
 from app.integrations.identity import IdentityProvider
 from app.integrations.pictures import PictureSource
 from app.integrations.stripe import Stripe
-from app.metering.batcher import Batcher
 from app.resolvers.payments import Taken, apply_group
 from app.settings import Settings
 from app.web.rate_limits import RateLimits

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import pytest
 
+from app.batcher import Batcher
 from app.errors import Unavailable
-from app.metering.batcher import Batcher
 
 
 class Work:
