@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -198,19 +199,39 @@ def empty_database_url(new_database_url: Callable[[], str]) -> str:
     return new_database_url()
 
 
+Lent = tuple[str, Callable[[], object]]
+
+
 @pytest.fixture
-def database_url(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """Address of a database of this test alone, with every migration and no row."""
+def lend_database(
+    backend: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> Callable[[], Lent]:
+    """Lend databases of this test alone, with every migration and no row: an address, and what gives it back."""
     if backend == "sqlite":
-        path = tmp_path / "r9s.sqlite3"
-        shutil.copy(request.getfixturevalue("sqlite_template"), path)
-        yield f"sqlite:///{path}"
-        return
+        empty = request.getfixturevalue("sqlite_template")
+
+        def lend_file() -> Lent:
+            path = tmp_path / f"{uuid4().hex}.sqlite3"
+            shutil.copy(empty, path)
+            return f"sqlite:///{path}", path.unlink
+
+        return lend_file
     postgres: PostgresServer = request.getfixturevalue("postgres")
     template = request.getfixturevalue("postgres_template")
-    name = postgres.lend(template)
-    yield postgres.url(name)
-    postgres.take_back(name, template)
+
+    def lend() -> Lent:
+        name = postgres.lend(template)
+        return postgres.url(name), lambda: postgres.take_back(name, template)
+
+    return lend
+
+
+@pytest.fixture
+def database_url(lend_database: Callable[[], Lent]) -> Iterator[str]:
+    """Address of a database of this test alone, with every migration and no row."""
+    url, give_back = lend_database()
+    yield url
+    give_back()
 
 
 @pytest.fixture

@@ -1,16 +1,13 @@
 """Ledger, holds and counters do what a plain model does, whatever breaks: connections, groups of calls, the service."""
 
 import asyncio
-import shutil
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
-import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -59,7 +56,7 @@ ttls = st.sampled_from([450, 1050])
 class Metering(RuleBasedStateMachine):
     """One account, two members, three keys, one gateway."""
 
-    open_database: Callable[[], tuple[str, Callable[[], None]]]
+    open_database: Callable[[], tuple[str, Callable[[], object]]]
     holds = Bundle("holds")
 
     def __init__(self) -> None:
@@ -348,25 +345,10 @@ class Metering(RuleBasedStateMachine):
 
 
 def test_random_calls_and_faults_end_as_a_plain_model_says(
-    backend: str, request: pytest.FixtureRequest, tmp_path: Path
+    lend_database: Callable[[], tuple[str, Callable[[], object]]],
 ) -> None:
-    if backend == "sqlite":
-        template = request.getfixturevalue("sqlite_template")
-
-        def opened() -> tuple[str, Callable[[], None]]:
-            path = tmp_path / f"{uuid4().hex}.sqlite3"
-            shutil.copy(template, path)
-            return f"sqlite:///{path}", path.unlink
-    else:
-        postgres = request.getfixturevalue("postgres")
-        template_name = request.getfixturevalue("postgres_template")
-
-        def opened() -> tuple[str, Callable[[], None]]:
-            name = postgres.create(template_name)
-            return postgres.url(name), lambda: postgres.drop(name)
-
     class Here(Metering):
-        open_database = staticmethod(opened)
+        open_database = staticmethod(lend_database)
 
     run_state_machine_as_test(
         Here,

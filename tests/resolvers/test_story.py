@@ -1,13 +1,10 @@
 """Random stories: random people do random things, and the database tells what a plain model tells."""
 
 import asyncio
-import shutil
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -36,7 +33,7 @@ quotas = st.sampled_from([-1, 0, 1, 12_500_000])
 class Story(RuleBasedStateMachine):
     """People found, join, run, leave and dissolve organizations."""
 
-    open_database: Callable[[], tuple[str, Callable[[], None]]]
+    open_database: Callable[[], tuple[str, Callable[[], object]]]
     orgs = Bundle("orgs")
 
     def __init__(self) -> None:
@@ -204,25 +201,10 @@ class Refused(Refusal):
 
 
 def test_random_stories_end_as_a_plain_model_says(
-    backend: str, request: pytest.FixtureRequest, tmp_path: Path
+    lend_database: Callable[[], tuple[str, Callable[[], object]]],
 ) -> None:
-    if backend == "sqlite":
-        template = request.getfixturevalue("sqlite_template")
-
-        def opened() -> tuple[str, Callable[[], None]]:
-            path = tmp_path / f"{uuid4().hex}.sqlite3"
-            shutil.copy(template, path)
-            return f"sqlite:///{path}", path.unlink
-    else:
-        postgres = request.getfixturevalue("postgres")
-        template_name = request.getfixturevalue("postgres_template")
-
-        def opened() -> tuple[str, Callable[[], None]]:
-            name = postgres.create(template_name)
-            return postgres.url(name), lambda: postgres.drop(name)
-
     class Here(Story):
-        open_database = staticmethod(opened)
+        open_database = staticmethod(lend_database)
 
     run_state_machine_as_test(
         Here,
