@@ -1,10 +1,11 @@
 """Exports: a whole list from one snapshot, part by part, whatever its length."""
 
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from app.access import Viewer
 from app.database import AnySelect, Connection
 from app.dialects import rows_in_parts
 
@@ -32,6 +33,19 @@ async def shown_in_parts(
     async with aclosing(rows_in_parts(connection, statement)) as parts:
         async for part in parts:
             yield [show(row) for row in part]
+
+
+def export_of(
+    viewer: Viewer, statement: AnySelect, show: Callable[[Any], Row]
+) -> Export[None, list[Row]]:
+    """Make an export of a statement's rows, with nothing known before the first."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Opened[None, list[Row]]]:
+        async with viewer.database.snapshot() as connection:
+            yield Opened(None, shown_in_parts(connection, statement, show))
+
+    return opened
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,8 @@
 """Invoices: what Stripe made out to an account, as it last told of them."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +15,7 @@ from app.errors import NotFound
 from app.models import Account, Invoice, Reversal, ReversalKind, TopUp
 from app.pages import Cursors, Page, check_first, page_of
 from app.permissions import Permission
-from app.resolvers._exports import Export, Opened, shown_in_parts
+from app.resolvers._exports import Export, export_of
 from app.resolvers._lists import after_key, moment_key, plain_key, rows_of_each
 
 DRAFT = "draft"
@@ -145,15 +143,7 @@ async def export_invoices(
     viewer: Viewer, seats: Mapping[UUID, Seat], query: InvoiceQuery
 ) -> dict[UUID, Export[None, list[InvoiceRow]]]:
     """Give every invoice that matches, as `invoice_rows` does, from one snapshot."""
-    return {one: partial(_open, viewer, one, query) for one in seats}
-
-
-@asynccontextmanager
-async def _open(
-    viewer: Viewer, account_id: UUID, query: InvoiceQuery
-) -> AsyncIterator[Opened[None, list[InvoiceRow]]]:
-    async with viewer.database.snapshot() as connection:
-        yield Opened(None, shown_in_parts(connection, _matching(account_id, query), _row))
+    return {one: export_of(viewer, _matching(one, query), _row) for one in seats}
 
 
 @reads(Permission.VIEW_BILLING, on=Invoice)

@@ -1,10 +1,8 @@
 """Members: listing them, and changing role, quota and membership."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -18,7 +16,7 @@ from app.models import Account, Member, User
 from app.pages import Page
 from app.permissions import Permission, Role
 from app.resolvers._endings import Endings, end_membership, end_rights_of_rank, endings_of
-from app.resolvers._exports import Export, Opened, Place, shown_in_parts
+from app.resolvers._exports import Export, Place, export_of
 from app.resolvers._lists import after_key, rows_of_each
 from app.resolvers._member_rows import (
     MemberOrder,
@@ -103,7 +101,10 @@ async def export_members(
     viewer: Viewer, seats: Mapping[UUID, Seat], place: Place
 ) -> dict[UUID, Export[None, list[MemberRow]]]:
     """Give all members as `member_rows` does, from one snapshot."""
-    return {one: partial(_open, viewer, seats[one], place) for one in seats}
+    return {
+        one: export_of(viewer, _came(seat, place), partial(member_row, viewer, seat))
+        for one, seat in seats.items()
+    }
 
 
 def _came(seat: Seat, place: Place) -> AnySelect:
@@ -112,17 +113,6 @@ def _came(seat: Seat, place: Place) -> AnySelect:
         came = after_key([col(Member.id)], place.after, descending=place.descending)
         statement = statement.where(came)
     return statement.order_by(col(Member.id).desc() if place.descending else col(Member.id))
-
-
-@asynccontextmanager
-async def _open(
-    viewer: Viewer, seat: Seat, place: Place
-) -> AsyncIterator[Opened[None, list[MemberRow]]]:
-    def show(row: Any) -> MemberRow:
-        return member_row(viewer, seat, row)
-
-    async with viewer.database.snapshot() as connection:
-        yield Opened(None, shown_in_parts(connection, _came(seat, place), show))
 
 
 @reads(None, on=Member)

@@ -84,6 +84,11 @@ def moment(value: datetime) -> str:
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
+def span_text(start: datetime | None, end: datetime | None) -> str:
+    """Write a range for a trace, an open end as nothing."""
+    return "/".join("" if one is None else moment(one) for one in (start, end))
+
+
 def exact_moment(value: datetime) -> str:
     """Write a moment with all six digits of its fraction, as exports do."""
     return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -19,7 +19,7 @@ from app.web.rest.formats import (
     amount,
     exact_moment,
     format_of,
-    moment,
+    span_text,
     written,
 )
 from app.web.rest.lists import List, page, stream
@@ -59,12 +59,11 @@ async def show(visit: Visit) -> Response:
     """Answer invoices."""
     parameters = Parameters(visit.request, KNOWN)
     kind = format_of(visit.request, parameters)
-    where = zone(parameters.zone_name())
-    start, end = parameters.moment("from", where), parameters.moment("to", where)
+    start, end = parameters.span(zone(parameters.zone_name()))
     limit = parameters.limit(visit.viewer.settings.page_rows)
     which = List(visit, parameters)
     query = InvoiceQuery(start, end, parameters.descending(), _last(which.place()))
-    visit.range = "/".join("" if one is None else moment(one) for one in (start, end))
+    visit.range = span_text(start, end)
     if kind == JSON:
         return await _page(which, query, limit)
     export = await invoices.export_invoices(visit.viewer, visit.seat.account_id, query)

@@ -9,7 +9,7 @@ from app.errors import BadRequest
 from app.ids import wire_id
 from app.resolvers import ledger
 from app.resolvers.ledger import LedgerQuery, LedgerRow
-from app.web.rest.formats import JSON, Row, amount, exact_moment, format_of, moment, written
+from app.web.rest.formats import JSON, Row, amount, exact_moment, format_of, span_text, written
 from app.web.rest.lists import List, page, stream
 from app.web.rest.parameters import Parameters
 from app.web.rest.window import Visit
@@ -41,12 +41,11 @@ async def show(visit: Visit) -> Response:
     """Answer entries."""
     parameters = Parameters(visit.request, KNOWN)
     kind = format_of(visit.request, parameters)
-    where = zone(parameters.zone_name())
-    start, end = parameters.moment("from", where), parameters.moment("to", where)
+    start, end = parameters.span(zone(parameters.zone_name()))
     limit = parameters.limit(visit.viewer.settings.page_rows)
     which = List(visit, parameters)
     query = LedgerQuery(start, end, parameters.descending(), _number(which.place()))
-    visit.range = "/".join("" if one is None else moment(one) for one in (start, end))
+    visit.range = span_text(start, end)
     if kind == JSON:
         return await _page(which, query, limit)
     return await _stream(which, query, kind)

@@ -73,6 +73,10 @@ class Parameters:
             raise Invalid(limit=f"Ask for 1 to {most} rows a page.")
         return int(value)
 
+    def span(self, where: ZoneInfo) -> tuple[datetime | None, datetime | None]:
+        """Give `from` and `to`, dates as midnights in a time zone. Raises `Invalid`."""
+        return self.moment("from", where), self.moment("to", where)
+
     def zone_name(self) -> str:
         """Read `time_zone`; `app.zones.zone` says whether there is such a one."""
         given = self.one("time_zone")

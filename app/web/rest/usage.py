@@ -133,7 +133,7 @@ def _range(
     if key is not None:
         return _range_of_cursor(key)
     where, now = zone(parameters.zone_name()), visit.seat.now
-    start, end = parameters.moment("from", where), parameters.moment("to", where)
+    start, end = parameters.span(where)
     if start is None:
         start = midnight(now.astimezone(where).date().replace(day=1), where)
     if end is None:
