@@ -160,8 +160,8 @@ class Writing(Generic[Row, P, R]):
             account, member, rows, at = await _rows_and_seat(session, self._on, ids, person.id)
             seat = _seat_of(account, member, at)
             _check(seat, self.declared)
-            if self.declared.fresh:
-                _must_be_fresh(viewer, at)
+            if self.declared.fresh and not is_fresh(viewer, at):
+                raise ReauthenticationRequired
             results = []
             for one in ids:
                 actor = Actor(viewer, at, seat, session, self.declared.name)
@@ -238,10 +238,10 @@ def _seat_of(account: Account, member: Member, at: datetime) -> Seat:
     )
 
 
-def _must_be_fresh(viewer: Viewer, at: datetime) -> None:
+def is_fresh(viewer: Viewer, at: datetime) -> bool:
+    """Tell whether the sign-in is fresh enough for what asks for a fresh one."""
     allowed = timedelta(minutes=viewer.settings.fresh_sign_in_minutes)
-    if viewer.signed_in_at is None or at - viewer.signed_in_at > allowed:
-        raise ReauthenticationRequired
+    return viewer.signed_in_at is not None and at - viewer.signed_in_at <= allowed
 
 
 def _must_be_recorded(actor: Actor) -> None:

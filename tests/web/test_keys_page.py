@@ -1,5 +1,6 @@
 """Keys in the portal: made, shown once, changed, rotated and ended, by whom it may be, and refused to others."""
 
+import html
 import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -201,3 +202,23 @@ async def test_a_page_of_keys_costs_the_same_for_one_and_for_many(
         await api_keys.create_api_key(viewer, acme, f"key {number}")
     many = len(await ann.statements(f"{PATH}?all=1"))
     assert few == many <= 12
+
+
+async def test_everybodys_keys_come_by_pages_and_keep_what_is_asked(
+    acme: UUID, scene: Scene, tab: Open
+) -> None:
+    for name in ("ann", "bob"):
+        viewer = await scene.person(name)
+        for number in range(26):
+            await api_keys.create_api_key(viewer, acme, f"Key {number} of {name}")
+    ann = await tab("ann")
+    first = (await ann.get(f"{PATH}?all=1&ended=1")).text
+    assert "52 keys" in first
+    following = re.search(rf'href="({PATH}\?all=1&amp;ended=1&amp;after=[^"]+)"', first)
+    assert following is not None
+    second = (await ann.get(html.unescape(following[1]))).text
+    rest = [f"Key {number} of ann" for number in (0, 1)]
+    assert all(name in second and name not in first for name in rest)
+    assert "First page" in second
+    assert "after=" not in second.partition("First page")[0].rpartition("href=")[2]
+    assert (await ann.get(f"{PATH}?all=1&after=x")).status_code == 400

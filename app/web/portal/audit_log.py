@@ -14,10 +14,12 @@ from app.ids import KINDS, read_wire_id, wire_id
 from app.models import AuditActorKind
 from app.resolvers import audit
 from app.resolvers.audit import AuditFilter, AuditRow
+from app.web.forms import only
 from app.web.portal.audit_words import Change, changes, choice, done
+from app.web.portal.bars import address
 from app.web.portal.frame import Room, room_of
 from app.web.portal.ranges import Range, read_range
-from app.web.portal.usage_asked import Chip, Link, address, only_one
+from app.web.portal.usage_asked import Chip, Link
 
 ROWS = 50
 PRESETS = {"": "All", "7d": "7 days", "30d": "30 days", "90d": "90 days"}
@@ -112,7 +114,7 @@ async def show(request: Request) -> Response:
     """Show the audit log of an account."""
     room = await room_of(request, "audit")
     asked = read_asked(room)
-    after = only_one(request.query_params, "after") or None
+    after = only(request.query_params, "after") or None
     page = await _page(room, asked, after)
     return await room.page(page, part="audit/log.html", status=422 if asked.errors else 200)
 
@@ -121,7 +123,7 @@ def read_asked(room: Room) -> AuditAsked:
     """Read an address. Raises `BadRequest`, `Invalid`."""
     given = room.request.query_params
     names = ("range", "from", "to", "action", "actor", "target")
-    asked = {name: only_one(given, name) or "" for name in names}
+    asked = {name: only(given, name) or "" for name in names}
     span, errors = None, {}
     if asked["range"] or asked["from"] or asked["to"]:
         try:

@@ -1,8 +1,9 @@
 """The bars around every page: the Organization Switcher, what is left, and the sections of the account."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from urllib.parse import urlencode
 
 from app.ids import wire_id
 from app.permissions import AccountKind, Permission
@@ -78,6 +79,12 @@ def role_word(seat: Seat) -> str:
 def account_path(slug: str, *parts: str) -> str:
     """Write the address of a page of an account."""
     return "/".join(["/a", slug, *(part for part in parts if part)])
+
+
+def address(path: str, given: Mapping[str, str | None]) -> str:
+    """Write an address with parameters; those that are None are left out."""
+    query = urlencode({name: value for name, value in given.items() if value is not None})
+    return f"{path}?{query}" if query else path
 
 
 async def frame_of(viewer: Viewer, seats: Sequence[Seat], seat: Seat, key: str) -> Frame:

@@ -15,8 +15,8 @@ from app.resolvers import billing, invoices
 from app.resolvers.billing import BillingDetails
 from app.resolvers.invoices import InvoiceRow
 from app.web.forms import only
+from app.web.portal.bars import address
 from app.web.portal.frame import Room, room_of
-from app.web.portal.usage_asked import address
 from app.web.sign_in import see_other
 
 ROWS = 20

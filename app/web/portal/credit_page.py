@@ -19,8 +19,9 @@ from app.resolvers.balances import BalanceRow
 from app.resolvers.ledger import LedgerRow
 from app.settings import Settings
 from app.web.forms import only
+from app.web.portal.bars import address
 from app.web.portal.frame import Room, room_of
-from app.web.portal.usage_asked import Link, address
+from app.web.portal.usage_asked import Link
 from app.web.sign_in import see_other
 
 ROWS = 25

@@ -15,6 +15,7 @@ from app.resolvers import balances, members, usage_overviews
 from app.resolvers.members import MemberRow
 from app.resolvers.usage import Dimension, UsageFilter
 from app.resolvers.usage_overviews import Figure, OverviewQuery, Ranking, UsageOverview
+from app.web.forms import only
 from app.web.portal.figures import change, compact, value_of
 from app.web.portal.frame import Room, room_of
 from app.web.portal.live import answer, unchanged
@@ -27,7 +28,6 @@ from app.web.portal.usage_asked import (
     Link,
     chips,
     label_of,
-    only_one,
     preset_links,
     read_asked,
     sees_all,
@@ -129,7 +129,7 @@ def read(room: Room) -> tuple[Asked, Dimension, Figure]:
     """Read the address. Raises `Invalid`, `BadRequest`."""
     given = room.request.query_params
     more = {
-        name: value for name in ("by", "figure", "table", "top") if (value := only_one(given, name))
+        name: value for name in ("by", "figure", "table", "top") if (value := only(given, name))
     }
     asked = read_asked(room, room.path(), more)
     split = DIMENSIONS.get(more.get("by", "model"))

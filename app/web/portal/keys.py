@@ -1,10 +1,9 @@
 """Keys: a member's own standard keys, everybody's for those who look after them; made, changed, rotated, ended."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
-from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,15 +15,24 @@ from app.permissions import AccountKind, Permission
 from app.resolvers import api_keys
 from app.resolvers.api_keys import KEEP, ApiKeyRow
 from app.web.forms import only
+from app.web.portal.bars import address
 from app.web.portal.entries import end_entered, errors_of, last_day
 from app.web.portal.frame import Room, room_of
+from app.web.portal.key_pages import (
+    REVOKE,
+    ROTATE,
+    KeyFormPage,
+    RevokePage,
+    RotatePage,
+    overlap_entered,
+)
 from app.web.portal.quotas import amount_of, choice_of, quota_entered
 from app.web.portal.secrets import SecretPage, env_file
 from app.web.portal.states import KeyState, state_of
 
 KEY, KIND = "keys", "api_key"
 TABLE, FORM = "keys/table.html", "keys/form.html"
-OVERLAPS = ((0, "At once"), (60, "In an hour"), (1440, "In a day"))
+TITLE = "Keys"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,37 +65,6 @@ class KeysPage:
     views: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class KeyFormPage:
-    """The form of a new key (`line` is None), or of one that is changed."""
-
-    template: ClassVar[str] = "dialog.html"
-    title: ClassVar[str] = "Keys"
-    form: ClassVar[str] = FORM
-
-    action: str
-    back: str
-    row: ApiKeyRow | None
-    values: Mapping[str, str]
-    errors: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class KeyDeedPage:
-    """A deed that asks first: what it will do, and its button."""
-
-    template: ClassVar[str] = "dialog.html"
-    title: ClassVar[str] = "Keys"
-
-    form: str
-    action: str
-    back: str
-    row: ApiKeyRow
-    own: bool
-    now: datetime
-    overlaps: tuple[tuple[int, str], ...] = OVERLAPS
-
-
 async def show(request: Request) -> Response:
     """List keys."""
     room = await room_of(request, KEY)
@@ -103,10 +80,9 @@ async def show(request: Request) -> Response:
         room.viewer, room.seat.account_id, all=everybody, live=not ended
     )
 
-    def address(**changed: object) -> str:
-        asked = {"all": everybody, "ended": ended} | changed
-        query = {name: "1" if value is True else value for name, value in asked.items() if value}
-        return room.path(KEY) + (f"?{urlencode(query)}" if query else "")
+    def view(*, all: bool = everybody, ended: bool = ended, after: str | None = None) -> str:  # noqa: A002 - the address's word
+        asked = {"all": "1" if all else None, "ended": "1" if ended else None, "after": after}
+        return address(room.path(KEY), asked)
 
     page = KeysPage(
         lines=[_line(room, row) for row in found.rows],
@@ -117,13 +93,13 @@ async def show(request: Request) -> Response:
         and Permission.MANAGE_ALL_KEYS in room.seat.permissions,
         shared=room.seat.kind is AccountKind.ORGANIZATION,
         now=room.seat.now,
-        path=address(after=after),
-        first=address() if after else "",
-        next=address(after=found.cursor(-1)) if found.has_next else "",
+        path=view(after=after),
+        first=view() if after else "",
+        next=view(after=found.cursor(-1)) if found.has_next else "",
         views={
-            "own": address(all=False),
-            "all": address(all=True),
-            "ended": address(ended=not ended),
+            "own": view(all=False),
+            "all": view(all=True),
+            "ended": view(ended=not ended),
         },
     )
     return await room.page(page, part=TABLE)
@@ -134,16 +110,27 @@ def _line(room: Room, row: ApiKeyRow) -> KeyLine:
     own = row.member_id == seat.member_id
     state = state_of(row.revoked_at, row.expires_at, seat.now)
     below = seat.role is not None and row.owner_role < seat.role
-    path = room.path(KEY, wire_id(KIND, row.id))
-    return KeyLine(row, path, state, own, ending=state.live and (own or below))
+    return KeyLine(row, _path(room, row), state, own, ending=state.live and (own or below))
+
+
+async def _form(
+    room: Room, row: ApiKeyRow | None, values: Mapping[str, str], refusal: Invalid | None = None
+) -> Response:
+    action = _path(room, row) if row else room.path(KEY)
+    errors = errors_of(refusal) if refusal else {}
+    page = KeyFormPage(TITLE, FORM, action, room.path(KEY), row, values, errors)
+    return await room.page(page, part=FORM, status=refusal.status if refusal else 200)
+
+
+def _path(room: Room, row: ApiKeyRow, *parts: str) -> str:
+    return room.path(KEY, wire_id(KIND, row.id), *parts)
 
 
 async def new(request: Request) -> Response:
     """Show the form of a new key."""
     room = await room_of(request, KEY)
     values = {"limit_choice": choice_of(UNLIMITED)}
-    page = KeyFormPage(room.path(KEY), room.path(KEY), None, values)
-    return await room.page(page, part=FORM)
+    return await _form(room, None, values)
 
 
 async def create(request: Request) -> Response:
@@ -160,8 +147,7 @@ async def create(request: Request) -> Response:
             form.get("tag", "").strip() or None,
         )
     except Invalid as refusal:
-        page = KeyFormPage(room.path(KEY), room.path(KEY), None, form, errors_of(refusal))
-        return await room.page(page, part=FORM, status=refusal.status)
+        return await _form(room, None, form, refusal)
     return await _secret(room, form.get("name", ""), made.secret)
 
 
@@ -198,8 +184,7 @@ async def edit(request: Request) -> Response:
         "expiresAt": last_day(row.expires_at),
         "tag": row.tag or "",
     }
-    action = room.path(KEY, wire_id(KIND, row.id))
-    return await room.page(KeyFormPage(action, room.path(KEY), row, values), part=FORM)
+    return await _form(room, row, values)
 
 
 async def update(request: Request) -> Response:
@@ -217,28 +202,35 @@ async def update(request: Request) -> Response:
             form.get("tag", "").strip() or None,
         )
     except Invalid as refusal:
-        action = room.path(KEY, wire_id(KIND, row.id))
-        page = KeyFormPage(action, room.path(KEY), row, form, errors_of(refusal))
-        return await room.page(page, part=FORM, status=refusal.status)
+        return await _form(room, row, form, refusal)
     return room.done("The key is changed.", to=room.path(KEY))
 
 
 async def ask_rotate(request: Request) -> Response:
     """Ask before a key gets a new secret."""
-    return await _ask(request, "keys/rotate.html", "rotate")
+    room, row = await _row(request)
+    page = RotatePage(TITLE, _path(room, row, "rotate"), room.path(KEY), row)
+    return await room.page(page, part=ROTATE)
 
 
 async def ask_revoke(request: Request) -> Response:
     """Ask before a key ends."""
-    return await _ask(request, "keys/revoke.html", "revoke")
-
-
-async def _ask(request: Request, form: str, deed: str) -> Response:
     room, row = await _row(request)
-    action = room.path(KEY, wire_id(KIND, row.id), deed)
     own = row.member_id == room.seat.member_id
-    page = KeyDeedPage(form, action, room.path(KEY), row, own, room.seat.now)
-    return await room.page(page, part=form)
+    page = RevokePage(
+        title=TITLE,
+        action=_path(room, row, "revoke"),
+        back=room.path(KEY),
+        row=row,
+        now=room.seat.now,
+        users="Programs that use",
+        whose="" if own else f" of {row.owner.name}",
+        follows=(
+            "Calls that run now may still settle.",
+            "This cannot be undone. The key's usage stays in every report.",
+        ),
+    )
+    return await room.page(page, part=REVOKE)
 
 
 async def rotate(request: Request) -> Response:
@@ -247,14 +239,6 @@ async def rotate(request: Request) -> Response:
     overlap = overlap_entered(await room.form())
     made = await api_keys.rotate_api_key(room.viewer, row.id, overlap)
     return await _secret(room, row.name, made.secret)
-
-
-def overlap_entered(form: Mapping[str, str]) -> int:
-    """Read for how many minutes the old secret goes on. Raises `Invalid`."""
-    text = form.get("overlap", "")
-    if text not in {str(minutes) for minutes, _ in OVERLAPS}:
-        raise Invalid(overlapMinutes="Choose when the old secret ends.")
-    return int(text)
 
 
 async def revoke(request: Request) -> Response:

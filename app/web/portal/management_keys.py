@@ -1,8 +1,8 @@
 """Management keys: what reads the organization's figures for it, who made them, and the trace of their use."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar
 
 from starlette.requests import Request
@@ -13,12 +13,20 @@ from app.ids import id_of, wire_id
 from app.resolvers import management_keys
 from app.resolvers.management_keys import KEEP, ManagementKeyRow, ManagementKeyUseRow
 from app.web.forms import only
+from app.web.portal.bars import address
 from app.web.portal.entries import end_entered, errors_of, last_day
 from app.web.portal.frame import Room, room_of
-from app.web.portal.keys import OVERLAPS, overlap_entered
+from app.web.portal.fresh import ask_to_sign_in, is_fresh_in
+from app.web.portal.key_pages import (
+    REVOKE,
+    ROTATE,
+    KeyFormPage,
+    RevokePage,
+    RotatePage,
+    overlap_entered,
+)
 from app.web.portal.secrets import SecretPage, env_file
 from app.web.portal.states import KeyState, state_of
-from app.web.return_paths import sign_in_path
 
 SECTION, KIND = "management_keys", "management_key"
 PLACE = ("management", "keys")
@@ -58,49 +66,6 @@ class ManagementKeysPage:
 
 
 @dataclass(frozen=True, slots=True)
-class KeyFormPage:
-    """The form of a new key (`row` is None), or of one that is changed."""
-
-    template: ClassVar[str] = "dialog.html"
-    title: ClassVar[str] = TITLE
-    form: ClassVar[str] = FORM
-
-    action: str
-    back: str
-    row: ManagementKeyRow | None
-    values: Mapping[str, str]
-    errors: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class FreshPage:
-    """What asks for a fresh sign-in first, and leads back to where it was asked."""
-
-    template: ClassVar[str] = "dialog.html"
-    title: ClassVar[str] = TITLE
-    form: ClassVar[str] = "account/fresh.html"
-
-    deed: str
-    back: str
-    sign_in_path: str
-
-
-@dataclass(frozen=True, slots=True)
-class KeyDeedPage:
-    """A deed that asks first."""
-
-    template: ClassVar[str] = "dialog.html"
-    title: ClassVar[str] = TITLE
-
-    form: str
-    action: str
-    back: str
-    row: ManagementKeyRow
-    now: datetime
-    overlaps: tuple[tuple[int, str], ...] = OVERLAPS
-
-
-@dataclass(frozen=True, slots=True)
 class TracePage:
     """What one key has read, by hour."""
 
@@ -125,18 +90,19 @@ async def show(request: Request) -> Response:
         room.viewer, account_id, live=not ended, after=after
     )
     count = await management_keys.count_management_keys(room.viewer, account_id, live=not ended)
-    here = room.path(*PLACE)
-    asked = f"{here}?ended=1" if ended else here
-    joint = "&" if ended else "?"
+
+    def view(*, ended: bool = ended, after: str | None = None) -> str:
+        return address(room.path(*PLACE), {"ended": "1" if ended else None, "after": after})
+
     page = ManagementKeysPage(
         lines=[_line(room, row) for row in found.rows],
         count=count,
         ended=ended,
         now=room.seat.now,
-        path=f"{asked}{joint}after={after}" if after else asked,
-        first=asked if after else "",
-        next=f"{asked}{joint}after={found.cursor(-1)}" if found.has_next else "",
-        other_view=here if ended else f"{here}?ended=1",
+        path=view(after=after),
+        first=view() if after else "",
+        next=view(after=found.cursor(-1)) if found.has_next else "",
+        other_view=view(ended=not ended),
     )
     return await room.page(page, part=TABLE)
 
@@ -150,26 +116,25 @@ def _path(room: Room, row: ManagementKeyRow, *parts: str) -> str:
     return room.path(*PLACE, wire_id(KIND, row.id), *parts)
 
 
-def is_fresh(room: Room) -> bool:
-    """Tell whether the sign-in is fresh enough for what asks for a fresh one."""
-    allowed = timedelta(minutes=room.viewer.settings.fresh_sign_in_minutes)
-    signed_in = room.viewer.signed_in_at
-    return signed_in is not None and room.seat.now - signed_in <= allowed
-
-
-async def ask_to_sign_in(room: Room, deed: str, back: str, again: str) -> Response:
-    """Ask for a fresh sign-in, which leads back to `again`."""
-    page = FreshPage(deed, back, sign_in_path(again, fresh=True))
-    return await room.page(page, part=page.form)
+async def _form(
+    room: Room,
+    row: ManagementKeyRow | None,
+    values: Mapping[str, str],
+    refusal: Invalid | None = None,
+) -> Response:
+    back = room.path(*PLACE)
+    errors = errors_of(refusal) if refusal else {}
+    page = KeyFormPage(TITLE, FORM, _path(room, row) if row else back, back, row, values, errors)
+    return await room.page(page, part=FORM, status=refusal.status if refusal else 200)
 
 
 async def new(request: Request) -> Response:
     """Show the form of a new key."""
     room = await room_of(request, SECTION)
     here = room.path(*PLACE)
-    if not is_fresh(room):
+    if not is_fresh_in(room):
         return await ask_to_sign_in(room, "Create management key", here, f"{here}/new")
-    return await room.page(KeyFormPage(here, here, None, {}), part=FORM)
+    return await _form(room, None, {})
 
 
 async def create(request: Request) -> Response:
@@ -184,8 +149,7 @@ async def create(request: Request) -> Response:
             end_entered(form, "expiresAt"),
         )
     except Invalid as refusal:
-        page = KeyFormPage(here, here, None, form, errors_of(refusal))
-        return await room.page(page, part=FORM, status=refusal.status)
+        return await _form(room, None, form, refusal)
     except ReauthenticationRequired:
         return await ask_to_sign_in(room, "Create management key", here, f"{here}/new")
     return await _secret(room, form.get("name", ""), made.secret)
@@ -228,9 +192,9 @@ async def trace(request: Request) -> Response:
         state=state_of(row.revoked_at, row.expires_at, room.seat.now),
         uses=list(found.rows),
         now=room.seat.now,
-        path=f"{path}?after={after}" if after else path,
+        path=address(path, {"after": after}),
         first=path if after else "",
-        next=f"{path}?after={found.cursor(-1)}" if found.has_next else "",
+        next=address(path, {"after": found.cursor(-1)}) if found.has_next else "",
     )
     return await room.page(page, part="management_keys/uses.html")
 
@@ -239,8 +203,7 @@ async def edit(request: Request) -> Response:
     """Show the form of a key that one made."""
     room, row = await _row(request)
     values = {"name": row.name, "expiresAt": last_day(row.expires_at)}
-    page = KeyFormPage(_path(room, row), room.path(*PLACE), row, values)
-    return await room.page(page, part=FORM)
+    return await _form(room, row, values)
 
 
 async def update(request: Request) -> Response:
@@ -256,28 +219,34 @@ async def update(request: Request) -> Response:
             KEEP if same_end else end_entered(form, "expiresAt"),
         )
     except Invalid as refusal:
-        page = KeyFormPage(_path(room, row), room.path(*PLACE), row, form, errors_of(refusal))
-        return await room.page(page, part=FORM, status=refusal.status)
+        return await _form(room, row, form, refusal)
     return room.done("The key is changed.", to=room.path(*PLACE))
 
 
 async def ask_rotate(request: Request) -> Response:
     """Ask before a key gets a new secret."""
     room, row = await _row(request)
-    if not is_fresh(room):
+    if not is_fresh_in(room):
         again = _path(room, row, "rotate")
         return await ask_to_sign_in(room, f"Rotate {row.name}", room.path(*PLACE), again)
-    return await _ask(room, row, "keys/rotate.html", "rotate")
+    page = RotatePage(TITLE, _path(room, row, "rotate"), room.path(*PLACE), row)
+    return await room.page(page, part=ROTATE)
 
 
 async def ask_revoke(request: Request) -> Response:
     """Ask before a key ends."""
-    return await _ask(*await _row(request), "management_keys/revoke.html", "revoke")
-
-
-async def _ask(room: Room, row: ManagementKeyRow, form: str, deed: str) -> Response:
-    page = KeyDeedPage(form, _path(room, row, deed), room.path(*PLACE), row, room.seat.now)
-    return await room.page(page, part=form)
+    room, row = await _row(request)
+    page = RevokePage(
+        title=TITLE,
+        action=_path(room, row, "revoke"),
+        back=room.path(*PLACE),
+        row=row,
+        now=room.seat.now,
+        users="Tools that read with",
+        whose=f", made by {row.created_by.name},",
+        follows=("This cannot be undone. The trace of what it read stays.",),
+    )
+    return await room.page(page, part=REVOKE)
 
 
 async def rotate(request: Request) -> Response:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from typing import ClassVar
-from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,6 +12,7 @@ from app.permissions import Role
 from app.resolvers import invitations, members
 from app.resolvers.members import MemberOrder, MemberQuery, MemberRow
 from app.web.forms import only
+from app.web.portal.bars import address
 from app.web.portal.frame import Room, room_of
 from app.web.portal.quotas import read_quota
 from app.web.sign_in import see_other
@@ -188,9 +188,9 @@ def _column(room: Room, key: str, sort: str, here: dict[str, str]) -> Column:
 
 
 def _path(room: Room, asked: dict[str, str]) -> str:
-    given = {name: value for name, value in asked.items() if value}
-    path = room.path("management/members")
-    return f"{path}?{urlencode(given)}" if given else path
+    return address(
+        room.path("management/members"), {name: value or None for name, value in asked.items()}
+    )
 
 
 async def one(request: Request) -> Response:

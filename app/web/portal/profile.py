@@ -24,11 +24,12 @@ from app.resolvers.members import MemberQuery, MemberRow
 from app.web.flashes import set_flash
 from app.web.forms import only
 from app.web.portal.bars import role_word
+from app.web.portal.confirming import CONFIRM_FORM, ConfirmPage
 from app.web.portal.entries import errors_of
 from app.web.portal.frame import Room, room_of
-from app.web.portal.management_keys import ask_to_sign_in, is_fresh
+from app.web.portal.fresh import ask_to_sign_in, is_fresh_in
 from app.web.sign_in import see_other
-from app.web.words import stopped
+from app.web.words import counted, stopped
 
 SECTION = "profile"
 GLANCE, FOUND = 8, 20
@@ -64,18 +65,6 @@ class RenamePage:
 
     name: str
     error: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class LeavePage:
-    """What leaving does."""
-
-    template: ClassVar[str] = "dialog.html"
-    title: ClassVar[str] = TITLE
-    form: ClassVar[str] = "profile/leave.html"
-
-    keys: int
-    management: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +144,28 @@ async def ask_leave(request: Request) -> Response:
     room = await room_of(request, SECTION)
     room.must(organizations.leave_organization)
     keys = await api_keys.count_api_keys(room.viewer, room.seat.account_id, live=True)
-    page = LeavePage(keys, room.can(management_keys.list_management_keys))
-    return await room.page(page, part=LeavePage.form)
+    page = ConfirmPage(
+        title=f"Leave {room.seat.name}",
+        sentence="You lose your place here at once.",
+        label="Leave",
+        action=room.path(SECTION, "leave"),
+        back=room.path(SECTION),
+        consequences=_losses(keys, manages=room.can(management_keys.list_management_keys)),
+        danger=True,
+    )
+    return await room.page(page, part=CONFIRM_FORM)
+
+
+def _losses(keys: int, *, manages: bool) -> list[str]:
+    stop = f"Your {counted(keys, 'key')} here stop{'s' if keys == 1 else ''} at once"
+    mine = stop if keys else "You have no keys here that would stop"
+    ended = ["Management keys that you made and invitations that you sent end as well."]
+    return [
+        f"{mine}; calls that run now may still settle.",
+        *(ended if manages else []),
+        "What you used stays in the organization's reports.",
+        "To come back you need a new invitation; the old keys stay dead.",
+    ]
 
 
 async def leave(request: Request) -> Response:
@@ -183,7 +192,7 @@ async def ask_transfer(request: Request) -> Response:
     room = await room_of(request, SECTION)
     room.must(organizations.transfer_ownership)
     here = room.path(SECTION, "transfer")
-    if not is_fresh(room):
+    if not is_fresh_in(room):
         return await ask_to_sign_in(room, "Transfer ownership", room.path(SECTION), here)
     search = only(request.query_params, "search") or ""
     return await _transfer_page(room, search)
@@ -222,7 +231,7 @@ async def ask_dissolve(request: Request) -> Response:
     """Show what dissolving ends, and ask for the name."""
     room = await room_of(request, SECTION)
     room.must(organizations.dissolve_organization)
-    if not is_fresh(room):
+    if not is_fresh_in(room):
         here = room.path(SECTION, "dissolve")
         return await ask_to_sign_in(room, "Dissolve", room.path(SECTION), here)
     return await _dissolve_page(room)

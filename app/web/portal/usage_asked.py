@@ -3,17 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from urllib.parse import urlencode
 from uuid import UUID
 
 from starlette.datastructures import QueryParams
 
-from app.errors import BadRequest, Invalid
+from app.errors import Invalid
 from app.ids import id_of, wire_id
 from app.permissions import AccountKind
 from app.resolvers import usage_overviews
 from app.resolvers.usage import Dimension, UsageFilter
 from app.resolvers.usage_overviews import Label, Value
+from app.web.forms import only
+from app.web.portal.bars import address
 from app.web.portal.frame import Room
 from app.web.portal.ranges import DEFAULT, Range, preset_range, read_range
 
@@ -92,12 +93,6 @@ class Asked:
         return {PARAMETER[dimension]: written(dimension, value)}
 
 
-def address(path: str, given: Parameters) -> str:
-    """Write an address; parameters that are None are left out."""
-    query = urlencode({name: value for name, value in given.items() if value is not None})
-    return f"{path}?{query}" if query else path
-
-
 def written(dimension: Dimension, value: Value) -> str:
     """Write a value as an address has it."""
     return value if isinstance(value, str) else wire_id(KIND_OF_ID[dimension], value)
@@ -118,13 +113,11 @@ def read_asked(room: Room, path: str, more: Mapping[str, str], default: str = DE
     """Read an address. Raises `BadRequest` for what is given twice, `Invalid` for what is no choice."""
     given = room.request.query_params
     mine_by_default = not sees_all(room)
-    whose = only_one(given, "whose") or (MINE if mine_by_default else ALL)
+    whose = only(given, "whose") or (MINE if mine_by_default else ALL)
     if whose not in (MINE, ALL):
         raise Invalid(whose="Choose mine or all.")
     filters = {
-        dimension: value
-        for dimension, name in PARAMETER.items()
-        if (value := only_one(given, name))
+        dimension: value for dimension, name in PARAMETER.items() if (value := only(given, name))
     }
     span, errors = _range(given, room.seat.now, default)
     return Asked(
@@ -133,7 +126,7 @@ def read_asked(room: Room, path: str, more: Mapping[str, str], default: str = DE
 
 
 def _range(given: QueryParams, now: datetime, default: str) -> tuple[Range, Mapping[str, str]]:
-    asked = {name: only_one(given, name) or "" for name in ("range", "from", "to")}
+    asked = {name: only(given, name) or "" for name in ("range", "from", "to")}
     try:
         return read_range(asked, now, default), {}
     except Invalid as refusal:
@@ -141,14 +134,6 @@ def _range(given: QueryParams, now: datetime, default: str) -> tuple[Range, Mapp
         if "range" in errors:
             raise
         return preset_range(default, now), errors
-
-
-def only_one(given: QueryParams, name: str) -> str | None:
-    """Give a parameter's one value. Raises `BadRequest` for two."""
-    found = given.getlist(name)
-    if len(found) > 1:
-        raise BadRequest(f"{name} is given twice.")
-    return found[0] if found else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from app.permissions import AccountKind
 from app.resolvers import usage_overviews
 from app.resolvers.usage import Dimension, RecordsQuery, UsageRecordRow, UsageTotals
 from app.resolvers.usage_overviews import Label, RecordDetail, UsageChoices
+from app.web.forms import only
 from app.web.portal.figures import compact
 from app.web.portal.frame import Room, room_of
 from app.web.portal.live import answer, unchanged
@@ -26,7 +27,6 @@ from app.web.portal.usage_asked import (
     Link,
     chips,
     label_of,
-    only_one,
     preset_links,
     read_asked,
     sees_all,
@@ -113,9 +113,9 @@ async def show(request: Request) -> Response:
     """List records."""
     room = await room_of(request, "usage")
     given = request.query_params
-    more = {name: value for name in ("filter", "live") if (value := only_one(given, name))}
+    more = {name: value for name in ("filter", "live") if (value := only(given, name))}
     asked = read_asked(room, room.path("usage"), more)
-    after = only_one(given, "after") or None
+    after = only(given, "after") or None
     tag, same = await unchanged(room)
     if same is not None:
         return same
