@@ -20,10 +20,12 @@ class Batcher(Generic[C, A]):
 
     A group weighs at most `group_size`, and at least one call; no more than `queue_size` calls wait.
     What waits longer than `patience_seconds` is `Unavailable`: nothing was done for it. Before a
-    group is served, `gather_seconds` let more calls come, where nobody waits for a quick answer.
+    group is served, `gather_seconds` let more calls come, where nobody waits for a quick answer; for
+    at most `again_seconds` it waits for as many calls as the group before it had: whoever was just
+    answered often asks again, and would else be served in two groups. A lone caller never waits.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - limits, each by its name
         self,
         work: Callable[[Sequence[C]], Awaitable[Sequence[A]]],
         *,
@@ -32,6 +34,7 @@ class Batcher(Generic[C, A]):
         patience_seconds: float,
         weight: Callable[[C], int] = lambda _call: 1,
         gather_seconds: float = 0.0,
+        again_seconds: float = 0.0,
     ) -> None:
         self._work = work
         self._group_size = group_size
@@ -39,8 +42,10 @@ class Batcher(Generic[C, A]):
         self._patience_seconds = patience_seconds
         self._weight = weight
         self._gather_seconds = gather_seconds
+        self._again_seconds = again_seconds
         self._waiting: deque[tuple[C, asyncio.Future[A], float]] = deque()
         self._arrived = asyncio.Event()
+        self._enough = 1
         self._worker: asyncio.Task[None] | None = None
         self._open = False
 
@@ -64,18 +69,35 @@ class Batcher(Generic[C, A]):
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[A] = loop.create_future()
         self._waiting.append((call, answer, loop.time() + self._patience_seconds))
-        self._arrived.set()
+        if len(self._waiting) >= self._enough:
+            self._arrived.set()
         return await answer
 
     async def _serve_all(self) -> None:
+        answered = 1
         while self._open or self._waiting:
             await self._arrived.wait()
             while self._waiting:
-                if self._gather_seconds and self._open:
-                    await asyncio.sleep(self._gather_seconds)
-                await self._serve(self._next_group())
+                if self._open:
+                    await self._let_come(answered)
+                group = self._next_group()
+                await self._serve(group)
+                answered = len(group)
             if self._open:
                 self._arrived.clear()
+
+    async def _let_come(self, answered: int) -> None:
+        """Let more calls come, after a group of so many."""
+        if self._gather_seconds:
+            await asyncio.sleep(self._gather_seconds)
+        if not self._again_seconds or len(self._waiting) >= answered:
+            return
+        self._enough = answered
+        self._arrived.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._again_seconds):
+                await self._arrived.wait()
+        self._enough = 1
 
     def _next_group(self) -> list[tuple[C, asyncio.Future[A]]]:
         group: list[tuple[C, asyncio.Future[A]]] = []

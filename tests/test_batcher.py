@@ -68,6 +68,34 @@ async def test_where_nobody_waits_for_a_quick_answer_more_calls_are_let_come() -
     assert await asyncio.gather(*last) == [8]
 
 
+async def test_those_who_were_answered_together_are_let_come_again_together() -> None:
+    work = Work()
+    work.may.set()
+    one = batcher(work, again_seconds=1000.0)
+    one.start()
+    # A lone caller never waits, and the next one neither.
+    assert [await one.submit(1), await one.submit(2)] == [2, 4]
+    await asyncio.gather(*await ready(one, [3, 4, 5]))
+    again = await ready(one, [6, 7])
+    assert work.groups == [[1], [2], [3, 4, 5]]
+    assert await asyncio.gather(*again, *await ready(one, [8])) == [12, 14, 16]
+    assert work.groups[3:] == [[6, 7, 8]]
+    # Nobody is let come once it ends: who waits is served.
+    last = await ready(one, [9])
+    await one.stop()
+    assert await asyncio.gather(*last) == [18]
+
+
+async def test_those_who_do_not_come_again_are_not_waited_for_long() -> None:
+    work = Work()
+    work.may.set()
+    one = batcher(work, again_seconds=0.01)
+    one.start()
+    await asyncio.gather(*await ready(one, [1, 2, 3]))
+    assert await one.submit(4) == 8
+    await one.stop()
+
+
 async def test_a_poisoned_call_fails_alone() -> None:
     work = Work()
     work.may.set()

@@ -34,6 +34,7 @@ from app.settings import Settings
 
 R = TypeVar("R", bound=Answer)
 SWEPT_ACCOUNTS = 100
+AGAIN_SECONDS = 0.004
 KNOWN_TOKENS = 1000
 
 
@@ -53,6 +54,7 @@ class Gate:
             queue_size=settings.metering_queue,
             patience_seconds=settings.database_timeout_seconds,
             weight=_weight,
+            again_seconds=AGAIN_SECONDS,
         )
 
     def start(self) -> None:

@@ -7,19 +7,18 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, case, func, literal_column, select
+from sqlalchemy import bindparam, case, func, select, union_all
 from sqlmodel import col
 
 from app.access import Seat
 from app.database import AnySelect
 from app.dialects import any_of, summed
 from app.models.ledger import Wallet
-from app.models.metering import Hold
+from app.models.metering import EXPIRED, OPEN, Hold
 from app.models.usage import UsageRecord
 from app.resolvers._usage_sql import TALLY
 
 SETTLEABLE = timedelta(hours=72)
-LONGEST_HOLD = timedelta(hours=24)
 
 
 class UsageTotals(NamedTuple):
@@ -127,34 +126,34 @@ def state_values(seats: Mapping[UUID, Seat]) -> dict[str, Any]:
         "accounts": list(seats),
         "at": at,
         "since": at - SETTLEABLE,
-        "begun": at - SETTLEABLE - LONGEST_HOLD,
     }
 
 
 @lru_cache
 def state_statement(*, sqlite: bool) -> AnySelect:
     """Select, for each account, what `state_of` reads: its holds that may still be settled."""
-    # Named in the statement itself: only so is the index over just these holds of use.
-    may_settle: Any = literal_column("holds.status IN ('OPEN', 'EXPIRED')")
-    ends: Any = Hold.expires_at
-    begins: Any = Hold.authorized_at
-    expired = ends <= bindparam("at", type_=ends.type)
-    still_settleable = and_(
-        col(Hold.account_id) == col(Wallet.account_id),
-        may_settle,
-        begins > bindparam("begun", type_=begins.type),
-        ends > bindparam("since", type_=ends.type),
-    )
+    account_id, ends = col(Hold.account_id), col(Hold.expires_at)
+    held = [
+        select(account_id, col(Hold.authorized_at), ends, col(Hold.amount_micro)).where(
+            any_of(account_id, "accounts", sqlite=sqlite),
+            status,
+            ends > bindparam("since", type_=Hold.expires_at.type),  # type: ignore[attr-defined]
+        )
+        # Each is read by the index over just these holds.
+        for status in (OPEN, EXPIRED)
+    ]
+    unsettled = union_all(*held).subquery("unsettled").c
+    expired = unsettled.expires_at <= bindparam("at", type_=unsettled.expires_at.type)
     return (
         select(
             col(Wallet.account_id),
             col(Wallet.usage_sequence),
-            func.min(begins).label("oldest"),
+            func.min(unsettled.authorized_at).label("oldest"),
             summed(case((expired, 1), else_=0)).label("holds"),
-            summed(case((expired, col(Hold.amount_micro)), else_=0)).label("amount"),
+            summed(case((expired, unsettled.amount_micro), else_=0)).label("amount"),
         )
         .select_from(Wallet)
-        .outerjoin(Hold, still_settleable)
+        .outerjoin(unsettled.account_id.table, unsettled.account_id == col(Wallet.account_id))
         .where(any_of(col(Wallet.account_id), "accounts", sqlite=sqlite))
         .group_by(col(Wallet.account_id), col(Wallet.usage_sequence))
     )
