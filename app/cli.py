@@ -66,9 +66,11 @@ def serve() -> None:
     elif not migrations.is_current(settings.database_url):
         _fail("The database does not have the migrations of this version. Run `r9s migrate` first.")
     from app.main import create_app  # noqa: PLC0415 - the other commands start faster without it
+    from app.web.http import BoundedHttp  # noqa: PLC0415 - as above
 
     config = uvicorn.Config(
         create_app(settings),
+        http=BoundedHttp,
         host=settings.host,
         port=settings.port,
         proxy_headers=False,

@@ -20,7 +20,7 @@ from app.settings import Settings
 from bench.figures import FULL, Figure, at_least, at_most
 from bench.ground import databases
 from bench.load import Measured, Request, load
-from bench.server import BARE, UPDATE, served
+from bench.server import ASGI, BARE, UPDATE, served
 
 ACCOUNTS = 1000
 CONNECTIONS = 64
@@ -133,6 +133,7 @@ async def measure(bench: Bench, grouped: int, single: int) -> None:
         if turn == 1:
             bench.seen.clear()
         await bench.run(grouped, plain(BARE), "bare")
+        await bench.run(grouped, plain(ASGI), "asgi")
         for whose, secrets in (("hot", one), ("many", bench.secrets)):
             await bench.pair(grouped, secrets, whose, "groups")
             await bench.pair(single, secrets, whose, "ones")
@@ -168,7 +169,8 @@ def figures(kind: str, seen: dict[tuple[str, ...], Measured]) -> Iterator[Figure
     hundred, single = seen["100 events",], seen["one event",]
     times = hundred.rate * 100 / single.rate
     yield at_least(f"{kind}: usage by 100, of one by one", times, 10, str(hundred))
-    yield Figure(f"{kind}: bare JSON", str(bare), "", holds=True)
+    yield Figure(f"{kind}: bare JSON, a Starlette route", str(bare), "", holds=True)
+    yield Figure(f"{kind}: bare JSON, ASGI alone", str(seen["asgi",]), "", holds=True)
     yield Figure(f"{kind}: one committed UPDATE, alone", str(update), "", holds=True)
 
 

@@ -1,4 +1,4 @@
-"""The service with two routes more, for comparison in the same server: bare JSON, and one committed UPDATE."""
+"""The service with three routes more, to compare with in the same server: bare JSON as a Starlette route and as nothing but ASGI, and one committed UPDATE."""
 
 import json
 import os
@@ -11,14 +11,24 @@ from typing import Any
 
 import uvicorn
 from sqlalchemy import text
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from app.logs import set_up_logs
 from app.main import create_app
 from app.settings import Settings, load_settings
+from app.web.http import BoundedHttp
 
-BARE, UPDATE = "/bench/json", "/bench/update"
+BARE, ASGI, UPDATE = "/bench/json", "/bench/asgi", "/bench/update"
 _ADD = text("UPDATE bench_rows SET n = n + 1 WHERE id = 1")
+
+
+async def _bare(request: Request) -> Response:
+    said: Any = await request.json()
+    return JSONResponse({"said": said["request_id"]})
 
 
 class Compared:
@@ -26,12 +36,14 @@ class Compared:
 
     def __init__(self, settings: Settings) -> None:
         self._app = create_app(settings)
+        # None of the service's layers: only what Starlette itself does for a route.
+        self._bare = Starlette(routes=[Route(BARE, _bare, methods=["POST"])])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         path = scope.get("path")
-        if path not in (BARE, UPDATE):
-            await self._app(scope, receive, send)
+        if path not in (ASGI, UPDATE):
+            await (self._bare if path == BARE else self._app)(scope, receive, send)
             return
         message = await receive()
         said: Any = json.loads(message["body"])
@@ -75,7 +87,13 @@ def main() -> None:
     """Serve on the listening socket that was handed over."""
     settings = load_settings()
     set_up_logs(settings)
-    config = uvicorn.Config(Compared(settings), log_config=None, access_log=False)
+    config = uvicorn.Config(
+        Compared(settings),
+        http=BoundedHttp,
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+    )
     # Named as TCP, asyncio sends each part of an answer at once.
     port = socket.socket(proto=socket.IPPROTO_TCP, fileno=int(sys.argv[1]))
     uvicorn.Server(config).run(sockets=[port])

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from app.background import Background
 from app.main import create_app
 from app.settings import Settings
+from app.web.http import BoundedHttp
 from tests.scene import Scene
 
 SECRET = SecretStr("a secret key for tests, and for tests alone")
@@ -30,6 +31,7 @@ class Server(uvicorn.Server):
     def __init__(self, settings: Settings, port: socket.socket) -> None:
         config = uvicorn.Config(
             create_app(settings),
+            http=BoundedHttp,
             log_config=None,
             access_log=False,
             proxy_headers=False,
