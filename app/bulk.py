@@ -1,18 +1,20 @@
 """Many rows of many tables at once: on PostgreSQL one statement for all of them, on SQLite one after the other."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
 from itertools import count
 from typing import Any
 
-from sqlalchemy import Table, bindparam, insert, update
+from sqlalchemy import Table
 from sqlalchemy.dialects.postgresql import dialect as postgresql_dialect
+from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 
-from app.database import Connection, Outrun, Read, Session, upserting
+from app.database import Connection, Outrun, Read, Session
 
 _POSTGRESQL: Any = postgresql_dialect  # its constructor is untyped
+_SQLITE: Any = sqlite_dialect  # as above
 Row = dict[str, Any]
 
 
@@ -72,8 +74,9 @@ async def write_all(connection: Session | Connection, changes: Changes) -> None:
         plain = await connection.connection()
     if plain.dialect.name == "sqlite":
         for way, rows in changes.parts:
-            given = [{name: row[name] for name in way.columns} for row in rows]
-            await plain.execute(_statement(way), _for_update(way, rows) if way.by else given)
+            sql, fields = _sqlite_sql(way)
+            sent = [_sent([row[name] for row in rows], send) for name, send in fields]
+            await plain.exec_driver_sql(sql, list(zip(*sent, strict=True)))
         return
     values = [
         [_plain(row[name]) for row in rows] for way, rows in changes.parts for name in way.columns
@@ -89,31 +92,33 @@ async def write_all(connection: Session | Connection, changes: Changes) -> None:
         raise Outrun
 
 
-def _for_update(way: Way, rows: Sequence[Row]) -> list[Row]:
-    """Rename the values: an UPDATE's own parameters may not be called as its columns are."""
-    return [{f"its_{name}": row[name] for name in way.columns} for row in rows]
-
-
 def _plain(value: Any) -> Any:
     return value.value if isinstance(value, Enum) else value
 
 
+Send = Callable[[Any], Any]
+
+
+def _sent(values: list[Any], send: Send | None) -> list[Any]:
+    return values if send is None else list(map(send, values))
+
+
 @lru_cache(maxsize=128)
-def _statement(way: Way) -> Any:
-    if way.unique:
-        return upserting(way.table, way.unique, way.add, way.replace, sqlite=True)
-    if not way.by:
-        return insert(way.table)
-    columns = way.table.c
-    given: dict[str, Any] = {name: bindparam(f"its_{name}") for name in way.columns}
-    return (
-        update(way.table)
-        .where(*(columns[name] == given[name] for name in way.by))
-        .values(
-            {name: columns[name] + given[name] for name in way.add}
-            | {name: given[name] for name in way.replace}
-        )
-    )
+def _sqlite_sql(way: Way) -> tuple[str, list[tuple[str, Send | None]]]:
+    """Write a statement for one row, and name its values in order, with what each passes through."""
+    table = f'"{way.table.name}"'
+    names = way.columns
+    if way.by:
+        changed = [f'"{name}" = "{name}" + ?' for name in way.add]
+        changed += [f'"{name}" = ?' for name in way.replace]
+        same = " AND ".join(f'"{name}" = ?' for name in way.by)
+        sql = f"UPDATE {table} SET {', '.join(changed)} WHERE {same}"  # noqa: S608 - our own names
+        names = (*way.add, *way.replace, *way.by)
+    else:
+        marks = ", ".join("?" * len(names))
+        sql = f"INSERT INTO {table} AS old ({_names(names)}) VALUES ({marks}){_upsert(way)}"  # noqa: S608 - our own names
+    dialect = _SQLITE()
+    return sql, [(name, way.table.c[name].type._cached_bind_processor(dialect)) for name in names]  # noqa: SLF001 - what SQLAlchemy itself applies
 
 
 @lru_cache(maxsize=512)
@@ -156,12 +161,16 @@ def _part(way: Way, source: str) -> str:
         same = " AND ".join(f'old."{name}" = new."{name}"' for name in way.by)
         return f"UPDATE {table} AS old SET {', '.join(changed)} FROM {source} WHERE {same}"  # noqa: S608 - our own names
     names = _names(way.columns)
-    whole = f"INSERT INTO {table} AS old ({names}) SELECT {names} FROM {source}"  # noqa: S608 - our own names
+    return f"INSERT INTO {table} AS old ({names}) SELECT {names} FROM {source}{_upsert(way)}"  # noqa: S608 - our own names
+
+
+def _upsert(way: Way) -> str:
+    """Say what becomes of a row that is there."""
     if not way.unique:
-        return whole
+        return ""
     changed = [f'"{name}" = old."{name}" + excluded."{name}"' for name in way.add]
     changed += [f'"{name}" = excluded."{name}"' for name in way.replace]
-    return f"{whole} ON CONFLICT ({_names(way.unique)}) DO UPDATE SET {', '.join(changed)}"
+    return f" ON CONFLICT ({_names(way.unique)}) DO UPDATE SET {', '.join(changed)}"
 
 
 def _names(columns: Sequence[str]) -> str:

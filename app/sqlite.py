@@ -64,6 +64,10 @@ class _Direct:
         """Run a statement."""
         return self._connection.execute(statement, parameters)
 
+    async def exec_driver_sql(self, statement: str, rows: list[tuple[Any, ...]]) -> Any:
+        """Run a statement in the driver's words, for each of these rows."""
+        return self._connection.exec_driver_sql(statement, rows)
+
 
 class DirectWrites:
     """Whole transactions, one after the other in a thread of their own: one visit for each, where aiosqlite goes back and forth at each step."""
