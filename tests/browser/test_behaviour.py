@@ -73,6 +73,49 @@ def test_the_keyboard_alone_is_enough(window: Open) -> None:
 
 
 @pytest.mark.usefixtures("place")
+def test_addresses_are_judged_as_they_are_typed_and_taken_away(window: Open) -> None:
+    one = window("kim")
+    page = one.go(MEMBERS)
+    keys = page.keyboard
+    page.get_by_role("link", name="Invite", exact=True).click()
+    entry = page.get_by_label("E-mail addresses")
+    entry.press_sequentially("Ada <ada@example.com>; lou@example.com kim@example.com, none\nhal")
+    chips = page.get_by_role("list", name="Addresses").get_by_role("listitem")
+    expect(chips).to_have_text(
+        [
+            "ada@example.com",
+            "lou@example.com is a member already",
+            "kim@example.com is your own address",
+            "none is no e-mail address",
+            "hal is no e-mail address yet",
+        ]
+    )
+    said = page.get_by_role("dialog").get_by_role("status")
+    expect(said).to_have_text("5 addresses. 3 of them cannot be invited.")
+    expect(entry).to_be_focused()
+    assert one.violations() == []
+    keys.type("@example.com")
+    expect(chips.last).to_have_text("hal@example.com")
+    assert entry.input_value().endswith("none\nhal@example.com")
+    page.get_by_label("Take away lou@example.com").click()
+    expect(page.get_by_label("Take away kim@example.com")).to_be_focused()
+    keys.press("Delete")
+    expect(page.get_by_label("Take away none")).to_be_focused()
+    keys.press("ArrowRight")
+    expect(page.get_by_label("Take away hal@example.com")).to_be_focused()
+    keys.press("Home")
+    keys.press("End")
+    keys.press("ArrowLeft")
+    keys.press("Enter")
+    expect(page.get_by_label("Take away hal@example.com")).to_be_focused()
+    keys.press("Tab")
+    expect(page.get_by_label("Monthly quota")).to_be_focused()
+    expect(entry).to_have_value("ada@example.com\nhal@example.com\n")
+    keys.press("Enter")
+    expect(page.get_by_role("status").first).to_contain_text("2 invitations sent.")
+
+
+@pytest.mark.usefixtures("place")
 def test_the_list_follows_the_search_as_one_types(window: Open) -> None:
     page = window("kim").go(MEMBERS)
     rows = page.locator("tbody tr")

@@ -80,6 +80,12 @@ ROWS = [
         "ok ok 403 404 401",
     ),
     Row(
+        "invitations.check_addresses",
+        "before sending",
+        _of(invitations.check_addresses, ["new@example.com", "none"]),
+        "ok ok 403 404 401",
+    ),
+    Row(
         "invitations.list_invitations",
         "list",
         _of(invitations.list_invitations),

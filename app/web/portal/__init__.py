@@ -80,6 +80,7 @@ def _member_routes() -> list[BaseRoute]:
         page_route(path, members.show),
         page_route(f"{path}/invite", inviting.ask, methods=["GET"]),
         page_route(f"{path}/invite", inviting.invite, methods=["POST"]),
+        page_route(f"{path}/invite/check", inviting.check, methods=["POST"]),
         page_route(waiting, inviting.waiting),
         page_route(f"{waiting}/{{invitation}}/resend", inviting.resend, methods=["POST"]),
         page_route(f"{waiting}/{{invitation}}/revoke", inviting.revoke, methods=["POST"]),

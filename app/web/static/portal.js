@@ -36,6 +36,23 @@
       event.target.closest("[data-editing]").querySelector("[data-restore]")?.click();
     }
   });
+
+  // One tab stop for many: the arrows, Home and End move within such a group; Delete takes a thing away that can be.
+  const STEPS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, Home: -Infinity, End: Infinity };
+  const stopsOf = (group) => all("[tabindex]", group).filter((one) => !one.closest("[aria-hidden]"));
+  document.addEventListener("keydown", (event) => {
+    const group = event.target.closest?.("[data-rove]");
+    if (!group || event.ctrlKey || event.metaKey || event.altKey) return;
+    const stops = stopsOf(group), next = stops.indexOf(event.target) + STEPS[event.key];
+    if (event.key in STEPS) stops[Math.min(Math.max(next, 0), stops.length - 1)].focus();
+    else if ((event.key === "Delete" || event.key === "Backspace") && "removes" in event.target.dataset) event.target.click();
+    else return;
+    event.preventDefault();
+  });
+  document.addEventListener("focusin", ({ target }) => {
+    const group = target.closest("[data-rove]");
+    if (group && target.matches("[tabindex]")) for (const one of stopsOf(group)) one.tabIndex = one === target ? 0 : -1;
+  });
   document.addEventListener("input", (event) => {
     const list = event.target.dataset?.filter && document.querySelector(event.target.dataset.filter);
     const words = event.target.value.trim().toLowerCase();
