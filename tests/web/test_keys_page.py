@@ -130,7 +130,7 @@ async def test_others_keys_are_seen_and_ended_by_rank_alone(
     assert "Everybody" not in (await bob.get(PATH)).text
     seen = await eva.get(f"{PATH}?all=1")
     assert all(f"Key of {name}" in seen.text for name in ("ann", "eva", "bob"))
-    assert "Only Ann or somebody of a higher role ends it." in seen.text
+    assert "Only Ann or somebody of a higher role ends this key." in seen.text
     revoking = dict.fromkeys(re.findall(rf"{PATH}/[\w-]+/revoke", seen.text))
     assert len(revoking) == 2, "her own, and a Member's"
     of_ann = next(path for path in re.findall(rf"{PATH}/[\w-]+/revoke", (await ann.get(PATH)).text))
