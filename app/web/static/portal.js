@@ -49,10 +49,25 @@
     else return;
     event.preventDefault();
   });
-  document.addEventListener("focusin", ({ target }) => {
+  const stand = (target) => {
     const group = target.closest("[data-rove]");
     if (group && target.matches("[tabindex]")) for (const one of stopsOf(group)) one.tabIndex = one === target ? 0 : -1;
+  };
+  document.addEventListener("focusin", ({ target }) => stand(target));
+  // A bar's figures, shown when it is pointed at or focused: Escape hides them, and a touch shows them before a second one follows.
+  let touched = null;
+  document.addEventListener("click", (event) => {
+    const column = event.pointerType === "touch" ? event.target.closest(".column") : null;
+    if (column && column !== touched) event.preventDefault();
+    if (touched !== column) touched?.classList.remove("shown");
+    touched = column;
+    column?.classList.add("shown");
+  }, true);
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") for (const one of all(".column:is(:hover, :focus-within, .shown)")) one.classList.add("hushed");
   });
+  for (const name of ["focusin", "pointerover"])
+    document.addEventListener(name, (event) => all(".column.hushed").forEach((one) => one.contains(event.target) || one.classList.remove("hushed")));
   document.addEventListener("input", (event) => {
     const list = event.target.dataset?.filter && document.querySelector(event.target.dataset.filter);
     const words = event.target.value.trim().toLowerCase();
@@ -188,6 +203,7 @@
   document.addEventListener("htmx:after:swap", () => {
     if (back) document.querySelector(back)?.focus();
     back = "";
+    stand(document.activeElement);
     if (document.activeElement?.matches("[data-select]")) document.activeElement.select();
   });
 
