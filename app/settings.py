@@ -61,6 +61,10 @@ class Settings(BaseSettings):
     )
     host: str = says("127.0.0.1", "Address to listen on.")
     port: int = limit(8000, upto=65535, says="Port to listen on.")
+    gateway_url: str = says(
+        "",
+        "Address of the gateway's models, such as `https://gateway.example/v1`; for the line of curl beside a new key.",
+    )
     base_url: str = says("", "Public address; every absolute link starts with it.")
     database_url: str = says(
         "sqlite:///var/r9s.sqlite3", "`sqlite:///path` or `postgresql://…`; the driver is added."

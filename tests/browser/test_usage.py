@@ -72,7 +72,7 @@ def test_a_figure_leads_to_the_calls_behind_it(window: Open) -> None:
     page.locator(".column.unfinished rect").first.click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Usage")
     expect(page.get_by_role("list", name="Filters").get_by_role("listitem")).to_have_count(2)
-    page.locator(".records tbody a").first.click()
+    page.locator(".records tbody tr").first.click()  # wherever in its row
     expect(page.get_by_role("dialog", name="Call")).to_contain_text("openai/gpt-4.1")
     page.get_by_label("Close").click()
     page.get_by_role("link", name="Filter", exact=True).click()
@@ -80,6 +80,12 @@ def test_a_figure_leads_to_the_calls_behind_it(window: Open) -> None:
     expect(page.get_by_role("list", name="Filters").get_by_role("listitem")).to_have_count(3)
     page.go_back()
     expect(page.get_by_role("list", name="Filters").get_by_role("listitem")).to_have_count(2)
+    steps = page.get_by_role("navigation", name="Breadcrumb").get_by_role("link")
+    steps.nth(1).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Dashboard")
+    expect(page.get_by_role("list", name="Filters").get_by_role("listitem")).to_have_count(1)
+    steps.first.click()
+    expect(page.get_by_role("list", name="Filters")).to_have_count(0)
 
 
 @pytest.mark.usefixtures("world")

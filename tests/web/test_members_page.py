@@ -11,6 +11,7 @@ import pytest
 from app.ids import wire_id
 from app.permissions import Role
 from app.resolvers import api_keys, invitations, management_keys, members
+from app.web.pages import ENVIRONMENT
 from app.web.portal.addresses import addresses, unfinished, without
 from app.web.portal.quotas import read_quota
 from tests.scene import Scene
@@ -64,6 +65,9 @@ async def test_the_list_is_searched_ordered_and_shared_by_its_address(
     assert 'aria-sort="ascending"' in page.text
     assert names((await adam.get(f"{PATH}?sort=-name")).text) == ["Mia", "Max", "Ann", "Adam"]
     assert names((await adam.get(f"{PATH}?search=MI&role=MEMBER")).text) == ["Mia"]
+    own = page.text.partition(f'id="{wire_id("member", acme.members["adam"])}"')[2]
+    assert re.match(r'.*?<span class="badge ">you</span>', own.partition("</tr>")[0], re.DOTALL)
+    assert "You may change only people whose role is below yours." in page.text
     part = await adam.part(f"{PATH}?role=ADMIN&sort=-joined")
     assert names(part.text) == ["Adam"]
     assert "1 person of 4" in part.text
@@ -99,6 +103,20 @@ async def test_a_quota_is_set_where_it_stands(acme: Acme, tab: Open) -> None:
     quick = await adam.submit(part, "/quota", quick=True, quota="abc")
     assert quick.status_code == 422
     assert 'role="alert"' in quick.text
+
+
+def test_a_bar_says_in_words_too_how_full_it_is() -> None:
+    def said(used: int, quota: int) -> str:
+        bar = ENVIRONMENT.globals["ui"].bar(used, quota)
+        return " ".join(re.sub(r"<[^>]+>", " ", bar).split())
+
+    assert said(106_000_000, 100_000_000) == "106.00 of 100 106 % over limit"
+    assert 'class="over" width="100"' in ENVIRONMENT.globals["ui"].bar(106_000_000, 100_000_000)
+    assert said(100_000_000, 100_000_000).endswith("used up")
+    assert said(85_000_000, 100_000_000).endswith("85 %")
+    assert said(0, 100_000_000).endswith("not used yet")
+    assert said(5_000_000, -1) == "5.00 no limit"
+    assert said(0, 0) == "0.00 may not call models"
 
 
 def test_quotas_are_read_in_words_too() -> None:
@@ -292,6 +310,8 @@ async def test_waiting_invitations_are_sent_again_or_revoked(acme: Acme, tab: Op
     await invitations.invite_members(await acme.scene.owner(acme.id), acme.id, ["a@example.com"])
     page = await adam.get(f"{PATH}/invitations")
     assert "in 7 days" in page.text
+    assert "<td>Ann</td>" in page.text, "who invited"
+    assert '"/invitations/' not in page.text, "the letter's link is in the letter alone"
     assert (
         "A new letter is on its way to a@example.com." in (await adam.submit(page, "/resend")).text
     )

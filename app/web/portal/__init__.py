@@ -34,6 +34,7 @@ def routes() -> list[BaseRoute]:
     """List the portal's addresses, in the order of the map."""
     return [
         Route("/organizations/new", creating.show),
+        Route("/organizations/new/slug", creating.preview),
         Route("/organizations", creating.create, methods=["POST"]),
         page_route("", dashboard.show),
         page_route("/dashboard.csv", downloads.sums),
@@ -64,6 +65,7 @@ def _money_routes() -> list[BaseRoute]:
     return [
         page_route("/credits", credit_page.show, methods=["GET"]),
         page_route("/credits", credit_page.buy, methods=["POST"]),
+        page_route("/credits/price", credit_page.price),
         page_route("/credits/return", stripe.come_back),
         page_route("/credits/alerts", credit_page.set_alerts, methods=["POST"]),
         page_route("/credits/ledger.csv", downloads.entries),

@@ -27,6 +27,7 @@ from app.web.portal.usage_asked import (
     Chip,
     Link,
     chips,
+    crumbs,
     label_of,
     preset_links,
     read_asked,
@@ -95,6 +96,7 @@ class Dashboard:
     figures: Sequence[Link]
     splits: Sequence[Link]
     chips: Sequence[Chip]
+    crumbs: Sequence[Link]
     own: MemberRow
     quota_again: datetime
     tiles: Sequence[Tile]
@@ -149,6 +151,7 @@ async def _dashboard(room: Room, asked: Asked, split: Dimension, figure: Figure)
     overview = await verb(viewer, account_id, query)
     own = await members.own_membership(viewer, account_id)
     beside = query.beside[0]
+    shown = chips(asked, overview.labels)
     return Dashboard(
         asked=asked,
         here=asked.link(),
@@ -160,7 +163,8 @@ async def _dashboard(room: Room, asked: Asked, split: Dimension, figure: Figure)
             for name, label in TITLES.items()
         ],
         splits=_splits(asked, split),
-        chips=chips(asked, overview.labels),
+        chips=shown,
+        crumbs=crumbs(shown, asked, room.path()),
         own=own,
         quota_again=month_range(month_of(now))[1],
         tiles=_tiles(asked, overview, now),

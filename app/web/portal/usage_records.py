@@ -26,6 +26,7 @@ from app.web.portal.usage_asked import (
     Chip,
     Link,
     chips,
+    crumbs,
     label_of,
     preset_links,
     read_asked,
@@ -88,7 +89,7 @@ class UsagePage:
     next_path: str
     csv_path: str
     live_path: str
-    dashboard_path: str
+    crumbs: Sequence[Link]
     any_filter: bool
 
 
@@ -133,6 +134,7 @@ async def _page(room: Room, asked: Asked, after: str | None) -> UsagePage:
         found = await usage_overviews.record_list(viewer, account_id, query, ROWS, after)
     rows, totals = found.page.rows, found.totals
     live = asked.more.get("live") != "off"
+    shown = chips(asked, found.labels)
     last = found.page.cursor(len(rows) - 1) if found.page.has_next else None
     return UsagePage(
         asked=asked,
@@ -142,7 +144,7 @@ async def _page(room: Room, asked: Asked, after: str | None) -> UsagePage:
         now=room.seat.now,
         presets=preset_links(asked, PRESETS),
         sides=whose_links(asked) if sees_all(room) else (),
-        chips=chips(asked, found.labels),
+        chips=shown,
         choices=await _choices(room, asked, query),
         filter_path=asked.link(filter=None if asked.more.get("filter") else OPEN),
         lines=[_line(room, row, found.labels) for row in rows],
@@ -157,7 +159,7 @@ async def _page(room: Room, asked: Asked, after: str | None) -> UsagePage:
         next_path=asked.link(after=last) if last else "",
         csv_path=asked.link(room.path("usage.csv"), filter=None, live=None),
         live_path=asked.link(live="off" if live else None),
-        dashboard_path=asked.link(room.path(), filter=None, live=None),
+        crumbs=crumbs(shown, asked, room.path(), f"Calls of {asked.range.words}"),
         any_filter=bool(asked.filters),
     )
 

@@ -112,29 +112,22 @@
     for (const one of button.parentElement.querySelectorAll("button")) one.setAttribute("aria-pressed", one === button);
   };
 
+  // Said where it was done, since over a dialog nothing else is heard.
   const copy = async (button) => {
-    const text = button.dataset.copy;
-    const shown = button.previousElementSibling;
+    const note = button.nextElementSibling;
+    let words = "Copied";
     try {
-      await navigator.clipboard.writeText(text);
-      say("Copied.");
+      await navigator.clipboard.writeText(button.dataset.copy);
     } catch {
-      const range = document.createRange();
-      range.selectNodeContents(shown);
-      getSelection().removeAllRanges();
-      getSelection().addRange(range);
-      say("Selected: copy it with your keyboard.");
+      getSelection().selectAllChildren(button.previousElementSibling);
+      words = "Selected: copy it with your keyboard";
     }
+    note.textContent = words;
+    button.classList.toggle("done", words === "Copied");
+    setTimeout(() => { note.textContent = ""; button.classList.remove("done"); }, TOAST_MS);
   };
 
   // Toasts: what went well goes by itself, what failed stays; over an open dialog they stand in it.
-  const say = (sentence) => {
-    const toast = document.createElement("p");
-    toast.className = "toast";
-    toast.textContent = sentence;
-    toasts().append(toast);
-    greet();
-  };
   const greet = () => {
     const box = dialog();
     for (const toast of all(".toast", toasts())) {
@@ -213,11 +206,41 @@
     waiting = Math.max(0, waiting + by);
     document.body.classList.toggle("waiting", waiting > 0);
   };
-  document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => { if (!isLive(ctx)) wait(1); });
-  document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => { if (!isLive(ctx)) wait(-1); });
+  // What a list is asked for stands in its place as a skeleton, if it takes long; a form is sent once, however often it is pressed.
+  const marked = new WeakMap();
+  document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
+    if (isLive(ctx)) return;
+    wait(1);
+    const target = typeof ctx.target === "string" ? document.querySelector(ctx.target) : ctx.target;
+    if (ctx.request.method !== "GET" || !target?.matches("section, div[id], main")) return;
+    marked.set(ctx, target);
+    target.setAttribute("aria-busy", "true");
+  });
+  document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
+    if (isLive(ctx)) return;
+    wait(-1);
+    marked.get(ctx)?.removeAttribute("aria-busy");
+    if (ctx.sourceElement?.matches?.("form")) release(ctx.sourceElement);
+  });
+  const buttonsOf = (form) => all("button:not([type=button])", form);
+  const release = (form) => {
+    delete form.dataset.sending;
+    for (const one of buttonsOf(form)) one.removeAttribute("aria-disabled");
+  };
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.method !== "post") return;
+    if ("sending" in form.dataset) { event.preventDefault(); event.stopImmediatePropagation(); return; }
+    form.dataset.sending = "";
+    for (const one of buttonsOf(form)) one.setAttribute("aria-disabled", "true");
+    // A file that is sent back leaves the page as it is.
+    if (!form.hasAttribute("hx-post")) setTimeout(release, TOAST_MS, form);
+  }, true);
   document.addEventListener("htmx:error", ({ detail: { ctx } }) => {
     if (ctx) warn(isLive(ctx) || ctx.request.method === "GET" ? "offline" : "broken");
   });
   document.querySelector(".side [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+  // For the page that says that there is no connection.
+  navigator.serviceWorker?.register("/worker.js").catch(() => {});
   greet();
 })();
