@@ -132,7 +132,7 @@ class CapReached(Conflict):
 
 class ExportNotReady(Conflict):
     code = "export_not_ready"
-    says = "This export is not in that state. Look at the list of your exports."
+    says = "This export is not as far as that. Its page tells how far it is."
 
 
 class KeyEnded(Conflict):

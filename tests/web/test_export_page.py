@@ -199,6 +199,21 @@ async def test_one_that_failed_says_so_and_is_tried_again(
     assert len(files((await ann.get(EXPORTS, **PART)).text)) == 1
 
 
+async def test_parquet_is_offered_only_where_it_can_be_written(
+    world: UsageWorld, scene: Scene, tab: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert world.calls
+    ann = await tab("ann")
+    assert ">Parquet" in re.sub(r"\s", "", (await ann.get(f"{PATH}/usage")).text)
+    monkeypatch.setattr(exports, "FORMATS", (exports.FileFormat.XLSX,))
+    before = await scene.snapshot()
+    page = (await ann.get(f"{PATH}/usage")).text
+    assert "Excel" in page
+    assert "Parquet" not in page
+    assert (await ask(ann, f"{PATH}/usage", "parquet")).status_code == 422
+    assert await scene.snapshot() == before
+
+
 def test_sizes_are_said_in_words() -> None:
     sizes = (0, 999, 1000, 4250, 17_000_000, 1_234_567_890)
     assert [size_words(one) for one in sizes] == [
