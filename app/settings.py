@@ -163,6 +163,12 @@ class Settings(BaseSettings):
     export_stall_seconds: int = limit(
         60, upto=600, says="An export whose reader takes nothing for so long is broken off."
     )
+    export_cap: int = limit(5, upto=100, says="Exports of one member that an account keeps.")
+    export_hours: int = limit(24, upto=168, says="How long an export can be fetched.")
+    export_minutes: int = limit(60, upto=600, says="Longest writing of an export.")
+    export_rows: int = limit(
+        10_000_000, upto=1_000_000_000, says="Most rows of an Excel or Parquet file."
+    )
 
     session_idle_minutes: int = limit(120, upto=1440, says="A session ends after this pause.")
     session_hours: int = limit(12, upto=168, says="A session ends after this time in all.")

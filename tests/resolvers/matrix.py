@@ -11,6 +11,7 @@ from app.permissions import Role
 from app.resolvers import accounts, audit, invitations, members, organizations
 from app.seats import Viewer
 from tests.resolvers.matrix_billing import BILLING_ROWS
+from tests.resolvers.matrix_exports import EXPORT_ROWS
 from tests.resolvers.matrix_keys import KEY_ROWS
 from tests.resolvers.matrix_money import MONEY_ROWS
 from tests.resolvers.matrix_pages import PAGE_ROWS
@@ -225,5 +226,6 @@ ROWS = [
     *KEY_ROWS,
     *MONEY_ROWS,
     *USAGE_ROWS,
+    *EXPORT_ROWS,
     *PAGE_ROWS,
 ]

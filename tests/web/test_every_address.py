@@ -21,8 +21,8 @@ from tests.web.portal import Tab
 
 Open = Callable[..., Awaitable[Tab]]
 ROUTES = [one for one in portal.routes() if isinstance(one, Route) and one.path.startswith(PLACE)]
-# What a Member may do by a form: their own keys, and leaving.
-OWN = ("/keys", "/profile/leave")
+# What a Member may do by a form: their own keys and exports, and leaving.
+OWN = ("/keys", "/profile/leave", "/exports")
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from app.web.portal import (
     credit_page,
     dashboard,
     downloads,
+    export_page,
     inviting,
     keys,
     left,
@@ -41,6 +42,7 @@ def routes() -> list[BaseRoute]:
         page_route("/usage", usage_records.show),
         page_route("/usage.csv", downloads.records),
         page_route("/usage/{record}", usage_records.record),
+        *_export_routes(),
         page_route("/management/audit", audit_log.show),
         page_route("/management/audit.csv", downloads.events),
         page_route("/left", left.show),
@@ -58,6 +60,18 @@ def routes() -> list[BaseRoute]:
         *_asked("/profile/leave", profile.ask_leave, profile.leave),
         *_asked("/profile/transfer", profile.ask_transfer, profile.transfer),
         *_asked("/profile/dissolve", profile.ask_dissolve, profile.dissolve),
+    ]
+
+
+def _export_routes() -> list[BaseRoute]:
+    one = "/exports/{export}"
+    return [
+        page_route("/exports", export_page.show),
+        page_route("/exports/usage", export_page.ask_records, methods=["POST"]),
+        page_route("/exports/dashboard", export_page.ask_sums, methods=["POST"]),
+        page_route(one, export_page.fetch, methods=["GET"]),
+        page_route(f"{one}/repeat", export_page.repeat, methods=["POST"]),
+        page_route(f"{one}/delete", export_page.delete, methods=["POST"]),
     ]
 
 

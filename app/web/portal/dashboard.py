@@ -16,6 +16,7 @@ from app.resolvers.members import MemberRow
 from app.resolvers.usage import Dimension, UsageFilter
 from app.resolvers.usage_overviews import Figure, OverviewQuery, Ranking, UsageOverview
 from app.web.forms import only
+from app.web.portal.download_menu import Download, download_of
 from app.web.portal.figures import change, compact, value_of
 from app.web.portal.frame import Room, room_of
 from app.web.portal.live import answer, unchanged
@@ -106,7 +107,7 @@ class Dashboard:
     split_noun: str
     with_table: bool
     table_path: str
-    csv_path: str
+    download: Download
     records_path: str
     ranking: Lines
     final: datetime
@@ -174,7 +175,7 @@ async def _dashboard(room: Room, asked: Asked, split: Dimension, figure: Figure)
         split_noun=NOUN[split],
         with_table="table" in asked.more,
         table_path=asked.link(table=None if "table" in asked.more else "1"),
-        csv_path=asked.link(room.path("dashboard.csv"), table=None, top=None),
+        download=download_of(room, asked, "dashboard", {"table": None, "top": None}),
         records_path=asked.records({}),
         ranking=_lines(asked, beside, overview.rankings[beside], overview, figure),
         final=overview.state.complete_through,

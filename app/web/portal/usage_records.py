@@ -15,6 +15,7 @@ from app.resolvers import usage_overviews
 from app.resolvers.usage import Dimension, RecordsQuery, UsageRecordRow, UsageTotals
 from app.resolvers.usage_overviews import Label, RecordDetail, UsageChoices
 from app.web.forms import only
+from app.web.portal.download_menu import Download, download_of
 from app.web.portal.figures import compact
 from app.web.portal.frame import Room, room_of
 from app.web.portal.live import answer, unchanged
@@ -87,7 +88,7 @@ class UsagePage:
     tokens: tuple[str, str, str]
     first_path: str
     next_path: str
-    csv_path: str
+    download: Download
     live_path: str
     crumbs: Sequence[Link]
     any_filter: bool
@@ -157,7 +158,7 @@ async def _page(room: Room, asked: Asked, after: str | None) -> UsagePage:
         ),
         first_path=asked.link() if after else "",
         next_path=asked.link(after=last) if last else "",
-        csv_path=asked.link(room.path("usage.csv"), filter=None, live=None),
+        download=download_of(room, asked, "usage", {"filter": None, "live": None}),
         live_path=asked.link(live="off" if live else None),
         crumbs=crumbs(shown, asked, room.path(), f"Calls of {asked.range.words}"),
         any_filter=bool(asked.filters),
