@@ -190,7 +190,7 @@ def test_the_way_back_leads_through_the_pages_of_a_list(
 @pytest.mark.usefixtures("place")
 def test_a_lost_connection_is_said_once_and_taken_back(window: Open) -> None:
     one = window("kim")
-    one.expected += ["ERR_INTERNET_DISCONNECTED", "Failed to fetch"]
+    one.expected += ["ERR_INTERNET_DISCONNECTED", "Failed to fetch", "when fetching the script"]
     page = one.go(MEMBERS)
     one.context.set_offline(True)
     page.get_by_label("Edit the quota of Lou").click()

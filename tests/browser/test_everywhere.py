@@ -137,7 +137,7 @@ def test_paper_shows_the_page_alone_and_calm_readers_see_no_motion(window: Open)
 
 def test_without_a_connection_a_page_says_so_and_comes_back(window: Open) -> None:
     one = window("nina")
-    one.expected += ["ERR_INTERNET_DISCONNECTED", "Failed to fetch"]
+    one.expected += ["ERR_INTERNET_DISCONNECTED", "Failed to fetch", "when fetching the script"]
     page = one.go(PLACE)
     page.evaluate("navigator.serviceWorker.ready.then(() => true)")
     page.reload()

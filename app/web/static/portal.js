@@ -241,6 +241,6 @@
   });
   document.querySelector(".side [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
   // For the page that says that there is no connection.
-  navigator.serviceWorker?.register("/worker.js").catch(() => {});
+  if (!navigator.serviceWorker?.controller) navigator.serviceWorker?.register("/worker.js").catch(() => {});
   greet();
 })();
