@@ -1,4 +1,4 @@
-"""Work beside the requests: letters, alerts, expired holds, ended sessions, Stripe's side of the books. Each loop survives any failure."""
+"""Work beside the requests: letters, alerts, exports, expired holds, ended sessions, Stripe's side of the books. Each loop survives any failure."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,11 +8,19 @@ import structlog
 
 from app.database import Database
 from app.errors import Unavailable
+from app.exporting.exporter import Exporter
 from app.integrations.mail import Mailer, MailRefused
 from app.integrations.stripe import Stripe
 from app.metering.gate import Gate
 from app.models import AuditActorKind
-from app.resolvers import alert_letters, customers, letters, reconciliation, sessions
+from app.resolvers import (
+    alert_letters,
+    customers,
+    export_work,
+    letters,
+    reconciliation,
+    sessions,
+)
 from app.resolvers.letters import DueLetter
 from app.seats import Viewer
 from app.settings import Settings
@@ -26,6 +34,8 @@ SESSION_SECONDS = 3600.0
 HOLD_SECONDS = 15.0
 ALERT_SECONDS = 10.0
 STRIPE_SECONDS = 60.0
+EXPORT_SECONDS = 1.0
+SWEEP_SECONDS = 60.0
 STOP_SECONDS = 10.0
 
 
@@ -44,6 +54,12 @@ async def deliver_due(database: Database, settings: Settings, mailer: Mailer) ->
         if len(due) < LETTERS_AT_ONCE:
             break
     return sent
+
+
+async def sweep_exports(viewer: Viewer) -> None:
+    """Delete what is over of exports, a little at a time."""
+    while await export_work.sweep_exports(viewer):
+        pass
 
 
 async def _deliver(viewer: Viewer, mailer: Mailer, letter: DueLetter) -> bool:
@@ -74,6 +90,7 @@ class Background:
         self, database: Database, settings: Settings, mailer: Mailer, gate: Gate, stripe: Stripe
     ) -> None:
         viewer = system_viewer(database, settings, stripe)
+        self._exporter = Exporter(viewer)
         self._work: dict[str, tuple[float, Callable[[], Awaitable[object]]]] = {
             "letters": (LETTER_SECONDS, lambda: deliver_due(database, settings, mailer)),
             "holds": (HOLD_SECONDS, gate.end_expired_holds),
@@ -81,6 +98,8 @@ class Background:
             "quota_alerts": (ALERT_SECONDS, lambda: alert_letters.send_quota_alerts(viewer)),
             "customers": (STRIPE_SECONDS, lambda: customers.keep_customers_in_step(viewer)),
             "reconcile": (STRIPE_SECONDS, lambda: reconciliation.reconcile_daily(viewer)),
+            "exports": (EXPORT_SECONDS, self._exporter.run_due),
+            "swept_exports": (SWEEP_SECONDS, lambda: sweep_exports(viewer)),
             "sessions": (SESSION_SECONDS, lambda: sessions.end_stale_sessions(viewer)),
         }
         self._stopping = asyncio.Event()
@@ -96,6 +115,7 @@ class Background:
     async def stop(self) -> None:
         """Let each loop finish what it is at, for ten seconds; what is cut off then is repeated after its lease."""
         self._stopping.set()
+        self._exporter.stop()
         if self._tasks:
             _done, late = await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
             for task in late:

@@ -130,6 +130,11 @@ class CapReached(Conflict):
     says = "A limit on the number of these is reached."
 
 
+class ExportNotReady(Conflict):
+    code = "export_not_ready"
+    says = "This export is not as far as that. Its page tells how far it is."
+
+
 class KeyEnded(Conflict):
     code = "key_ended"
     says = "This key has been revoked or has expired. Make a new one."

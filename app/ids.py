@@ -20,6 +20,7 @@ KINDS = {
     "top_up": "top",
     "invoice": "ivc",
     "balance_alert": "alt",
+    "export": "exp",
 }
 _PREFIXES = {prefix: kind for kind, prefix in KINDS.items()}
 _HEX = frozenset("0123456789abcdef")

@@ -61,6 +61,10 @@ class Settings(BaseSettings):
     )
     host: str = says("127.0.0.1", "Address to listen on.")
     port: int = limit(8000, upto=65535, says="Port to listen on.")
+    gateway_url: str = says(
+        "",
+        "Address of the gateway's models, such as `https://gateway.example/v1`; for the line of curl beside a new key.",
+    )
     base_url: str = says("", "Public address; every absolute link starts with it.")
     database_url: str = says(
         "sqlite:///var/r9s.sqlite3", "`sqlite:///path` or `postgresql://…`; the driver is added."
@@ -158,6 +162,12 @@ class Settings(BaseSettings):
     page_rows: int = limit(1000, upto=10_000, says="Most rows in one page of the finance API.")
     export_stall_seconds: int = limit(
         60, upto=600, says="An export whose reader takes nothing for so long is broken off."
+    )
+    export_cap: int = limit(5, upto=100, says="Exports of one member that an account keeps.")
+    export_hours: int = limit(24, upto=168, says="How long an export can be fetched.")
+    export_minutes: int = limit(60, upto=600, says="Longest writing of an export.")
+    export_rows: int = limit(
+        10_000_000, upto=1_000_000_000, says="Most rows of an Excel or Parquet file."
     )
 
     session_idle_minutes: int = limit(120, upto=1440, says="A session ends after this pause.")

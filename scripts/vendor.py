@@ -1,4 +1,4 @@
-"""Bring the packages of npm that pages use into app/web/static: `python scripts/vendor.py`.
+"""Bring the packages of npm that pages and their tests use into the repository: `python scripts/vendor.py`.
 
 Packs each package at an exact version (`npm pack`, so npm has to be there), copies the named files with
 their licences, makes one sprite of the icons, and writes a manifest.json with the SHA-256 of each file into
@@ -13,10 +13,11 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-STATIC = Path(__file__).resolve().parent.parent / "app" / "web" / "static"
+ROOT = Path(__file__).resolve().parent.parent
+STATIC = "app/web/static"
 Files = dict[str, str]
 FOLDERS: dict[str, dict[str, Files]] = {
-    "graphiql": {
+    f"{STATIC}/graphiql": {
         "graphiql@4.1.2": {
             "graphiql.min.js": "graphiql.min.js",
             "graphiql.min.css": "graphiql.min.css",
@@ -31,12 +32,20 @@ FOLDERS: dict[str, dict[str, Files]] = {
             "LICENSE": "LICENSE-react-dom",
         },
     },
-    "htmx": {
+    f"{STATIC}/htmx": {
         "htmx.org@4.0.1": {"dist/htmx.min.js": "htmx.min.js", "LICENSE": "LICENSE-htmx"},
     },
-    "icons": {"lucide-static@1.62.0": {"LICENSE": "LICENSE-lucide"}},
+    f"{STATIC}/icons": {"lucide-static@1.62.0": {"LICENSE": "LICENSE-lucide"}},
+    # For tests alone, and served to nobody.
+    "tests/browser/axe": {
+        "axe-core@4.14.1": {
+            "axe.min.js": "axe.min.js",
+            "LICENSE": "LICENSE-axe",
+            "LICENSE-3RD-PARTY.txt": "LICENSE-axe-3rd-party.txt",
+        },
+    },
 }
-LICENCES = {"graphiql": "MIT", "htmx": "0BSD", "icons": "ISC"}
+LICENCES = {"graphiql": "MIT", "htmx": "0BSD", "icons": "ISC", "axe": "MPL-2.0"}
 SPRITE = "lucide-static@1.62.0", "icons.svg"
 ICONS = [
     "activity",
@@ -116,7 +125,7 @@ def main() -> None:
     """Fetch, copy, write the manifests."""
     with tempfile.TemporaryDirectory() as work:
         for folder, packages in FOLDERS.items():
-            into = STATIC / folder
+            into = ROOT / folder
             into.mkdir(parents=True, exist_ok=True)
             kept: list[tuple[str, str, bytes]] = []
             for package, wanted in packages.items():
@@ -133,7 +142,7 @@ def main() -> None:
                     {
                         "file": name,
                         "package": package,
-                        "licence": LICENCES[folder],
+                        "licence": LICENCES[into.name],
                         "sha256": hashlib.sha256(content).hexdigest(),
                     }
                 )

@@ -125,3 +125,15 @@ def test_a_decision_has_a_title_a_date_and_a_place_in_the_list() -> None:
         title, _, date, *_rest = text.split("\n")
         assert re.fullmatch(r"20\d\d-\d\d-\d\d", date), name
         assert f"[{title.removeprefix('# ')}]({page})" in index, name
+
+
+def test_every_expectation_is_held_by_tests_that_exist() -> None:
+    page = TEXTS["docs/expectations.md"]
+    rows = re.findall(r"(?m)^\| (\d+) \| ([^|]+) \| ([^|]+) \|$", page)
+    assert [int(number) for number, _expected, _tests in rows] == list(range(1, 41))
+    code = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    there = set(re.findall(r"def (test_\w+)\(", code))
+    for number, _expected, tests in rows:
+        named = re.findall(r"`(test_\w+)`", tests)
+        assert named, number
+        assert set(named) <= there, (number, set(named) - there)

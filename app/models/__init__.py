@@ -17,6 +17,7 @@ from app.models.billing import (
     TopUp,
     TopUpStatus,
 )
+from app.models.exports import Export, ExportPart, ExportStatus, ExportWhat, FileFormat
 from app.models.invitations import Invitation, InvitationStatus
 from app.models.keys import ApiKey, KeySecret, ManagementKey, ManagementKeyUse
 from app.models.ledger import LedgerAccount, LedgerEntry, LedgerKind, Transfer, Wallet
@@ -43,6 +44,11 @@ __all__ = [
     "BillingCustomer",
     "Chore",
     "CounterKind",
+    "Export",
+    "ExportPart",
+    "ExportStatus",
+    "ExportWhat",
+    "FileFormat",
     "Gateway",
     "GatewayToken",
     "Hold",

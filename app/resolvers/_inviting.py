@@ -1,18 +1,20 @@
 """Sending invitations: many addresses in one go, each with its own result."""
 
-from dataclasses import dataclass
+from collections.abc import Collection, Container, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlmodel import col
 
-from app.access import Actor
+from app.access import Actor, Viewer
 from app.actors import picture
-from app.database import locked
+from app.database import AnySelect, locked
 from app.errors import AlreadyMember, CapReached, Invalid, RateLimited
 from app.models import Account, Invitation, InvitationStatus, Member, OutboxLetter
-from app.resolvers._room import members_of, waiting_of
+from app.resolvers._room import count_members, count_waiting, members_of, waiting_of
+from app.settings import Settings
 from app.text import EMAIL_LENGTH, clean_email, fold_email
 
 LETTER = "invitation"
@@ -49,12 +51,75 @@ async def send_to_each(
     actor: Actor, account: Account, emails: list[str], quota: int | None
 ) -> list[InviteOutcome]:
     """Invite each address that can be; the account's row is locked."""
-    cleaned = {email: _cleaned(actor, email) for email in emails}
-    folded = {fold_email(address) for address in cleaned.values() if address is not None}
-    present = await _present_addresses(actor, account.id, folded)
+    cleaned = cleaned_addresses(actor.settings, emails)
+    folded = folded_addresses(cleaned)
+    present = (await actor.session.execute(present_addresses(account.id, folded))).scalars().all()
     waiting = await _waiting_invitations(actor, account.id, folded)
-    room = actor.settings.invitation_cap - await waiting_of(actor, account.id)
-    seats = actor.settings.member_cap - await members_of(actor, account.id)
+    counts = await members_of(actor, account.id), await waiting_of(actor, account.id)
+    room = room_for_invitations(actor.settings, *counts)
+    done: dict[str, InviteOutcome] = {}
+    outcomes = []
+    for one in judged(emails, cleaned, present, waiting, room):
+        key = fold_email(one.email)
+        if one.code is None and key not in done:
+            invitation = (
+                _replace(actor, waiting[key], one.email, quota)
+                if one.again
+                else await _invite(actor, account, one.email, quota)
+            )
+            done[key] = replace(one, invitation_id=invitation.id)
+        outcomes.append(done.get(key, one))
+    return outcomes
+
+
+async def would_become(
+    viewer: Viewer, account_id: UUID, emails: list[str]
+) -> tuple[InviteOutcome, ...]:
+    """Tell what `send_to_each` would do to each address if it were asked now, by the same rule."""
+    cleaned = cleaned_addresses(viewer.settings, emails)
+    folded = folded_addresses(cleaned)
+    rows = viewer.database.rows
+    present = [one for (one,) in await rows(present_addresses(account_id, folded))]
+    waiting = [one for (one,) in await rows(waiting_addresses(account_id, folded))]
+    (counts,) = await rows(
+        select(
+            count_members(account_id).scalar_subquery(), count_waiting(account_id).scalar_subquery()
+        )
+    )
+    return tuple(
+        judged(emails, cleaned, present, waiting, room_for_invitations(viewer.settings, *counts))
+    )
+
+
+def cleaned_addresses(settings: Settings, emails: Sequence[str]) -> dict[str, str | None]:
+    """Check addresses: as they are stored, None for what is no address."""
+    found: dict[str, str | None] = {}
+    for email in emails:
+        try:
+            found[email] = clean_email(email, test_addresses=settings.sandbox)
+        except Invalid:
+            found[email] = None
+    return found
+
+
+def folded_addresses(cleaned: Mapping[str, str | None]) -> set[str]:
+    """Make what `cleaned_addresses` found comparable."""
+    return {fold_email(address) for address in cleaned.values() if address is not None}
+
+
+def room_for_invitations(settings: Settings, members: int, waiting: int) -> int:
+    """Tell how many more invitations may wait; none where no member could join."""
+    return settings.invitation_cap - waiting if members < settings.member_cap else 0
+
+
+def judged(
+    emails: Sequence[str],
+    cleaned: Mapping[str, str | None],
+    present: Container[str],
+    waiting: Container[str],
+    room: int,
+) -> list[InviteOutcome]:
+    """Say of each address, in order, whether it can be invited: the one rule of sending. Pure."""
     done: dict[str, InviteOutcome] = {}
     outcomes = []
     for email in emails:
@@ -64,36 +129,32 @@ async def send_to_each(
             continue
         key = fold_email(address)
         if key not in done:
-            if key in present:
-                done[key] = InviteOutcome(address, code=AlreadyMember.code)
-            elif key in waiting:
-                invitation = _replace(actor, waiting[key], address, quota)
-                done[key] = InviteOutcome(address, invitation.id, again=True)
-            elif min(room, seats) <= 0:
-                done[key] = InviteOutcome(address, code=CapReached.code)
-            else:
+            again = key in waiting and key not in present
+            code = AlreadyMember.code if key in present else None
+            if code is None and not again:
+                code = CapReached.code if room <= 0 else None
                 room -= 1
-                done[key] = InviteOutcome(
-                    address, (await _invite(actor, account, address, quota)).id
-                )
+            done[key] = InviteOutcome(address, code=code, again=again)
         outcomes.append(done[key])
     return outcomes
 
 
-def _cleaned(actor: Actor, email: str) -> str | None:
-    try:
-        return clean_email(email, test_addresses=actor.settings.sandbox)
-    except Invalid:
-        return None
-
-
-async def _present_addresses(actor: Actor, account_id: UUID, folded: set[str]) -> set[str]:
-    statement = select(col(Member.email_folded)).where(
+def present_addresses(account_id: UUID, folded: Collection[str]) -> AnySelect:
+    """Select those of addresses that are of present members."""
+    return select(col(Member.email_folded)).where(
         col(Member.account_id) == account_id,
         col(Member.ended_at).is_(None),
         col(Member.email_folded).in_(folded),
     )
-    return set((await actor.session.execute(statement)).scalars().all())
+
+
+def waiting_addresses(account_id: UUID, folded: Collection[str]) -> AnySelect:
+    """Select those of addresses that an invitation waits for."""
+    return select(col(Invitation.email_folded)).where(
+        col(Invitation.account_id) == account_id,
+        col(Invitation.status) == InvitationStatus.PENDING,
+        col(Invitation.email_folded).in_(folded),
+    )
 
 
 async def _waiting_invitations(

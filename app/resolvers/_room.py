@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlmodel import col
 
 from app.access import Actor
@@ -36,20 +36,34 @@ async def must_have_room_for_organization(actor: Actor) -> None:
         raise CapReached(f"You are in {cap} organizations, which is the most.", cap="organizations")
 
 
+def count_members(account_id: UUID) -> Select[int]:
+    """Select the number of present members."""
+    return (
+        select(func.count())
+        .select_from(Member)
+        .where(col(Member.account_id) == account_id, col(Member.ended_at).is_(None))
+    )
+
+
+def count_waiting(account_id: UUID) -> Select[int]:
+    """Select the number of waiting invitations."""
+    return (
+        select(func.count())
+        .select_from(Invitation)
+        .where(
+            col(Invitation.account_id) == account_id,
+            col(Invitation.status) == InvitationStatus.PENDING,
+        )
+    )
+
+
 async def members_of(actor: Actor, account_id: UUID) -> int:
     """Count present members; the account's row is locked."""
-    statement = select(func.count()).where(
-        col(Member.account_id) == account_id, col(Member.ended_at).is_(None)
-    )
-    count: int = (await actor.session.execute(statement)).scalar_one()
+    count: int = (await actor.session.execute(count_members(account_id))).scalar_one()
     return count
 
 
 async def waiting_of(actor: Actor, account_id: UUID) -> int:
     """Count waiting invitations; the account's row is locked."""
-    statement = select(func.count()).where(
-        col(Invitation.account_id) == account_id,
-        col(Invitation.status) == InvitationStatus.PENDING,
-    )
-    count: int = (await actor.session.execute(statement)).scalar_one()
+    count: int = (await actor.session.execute(count_waiting(account_id))).scalar_one()
     return count

@@ -20,7 +20,13 @@ from app.resolvers._invitation_rows import (
     page_of_each,
     row_of_token,
 )
-from app.resolvers._inviting import InviteOutcome, may_send, open_again, send_to_each
+from app.resolvers._inviting import (
+    InviteOutcome,
+    may_send,
+    open_again,
+    send_to_each,
+    would_become,
+)
 from app.resolvers._joining import join, locked_for_answer, record_answer
 from app.resolvers._room import lock_person, must_have_room_for_organization
 
@@ -47,6 +53,15 @@ async def invite_members(
         raise Forbidden
     await may_send(actor, account.id, len(emails))
     return await send_to_each(actor, account, emails, quota)
+
+
+@reads(Permission.MANAGE_MEMBERS, on=Account)
+async def check_addresses(
+    viewer: Viewer, seats: Mapping[UUID, Seat], emails: list[str]
+) -> dict[UUID, tuple[InviteOutcome, ...]]:
+    """Tell what `invite_members` would do to each address now; nothing is sent. Raises `Invalid`."""
+    _addresses_make_sense(viewer, emails)
+    return {one: await would_become(viewer, one, emails) for one in seats}
 
 
 @writes(Permission.MANAGE_MEMBERS, on=Invitation)

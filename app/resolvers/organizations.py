@@ -7,7 +7,7 @@ from slugify import slugify
 from sqlalchemy import select, update
 from sqlmodel import col
 
-from app.access import Actor, Viewer, signed_in_writes, writes
+from app.access import Actor, Viewer, signed_in, signed_in_writes, writes
 from app.actors import picture
 from app.database import insert_or_ignore, locked, now
 from app.errors import Invalid, NegativeBalance, NotFound, OwnerMustTransfer
@@ -45,8 +45,7 @@ async def create_organization(actor: Actor, name: str) -> UUID:
 
 async def _insert_account(actor: Actor, name: str) -> Account:
     """Insert under the first free slug: that of the name, else with a random ending."""
-    base = slugify(name, max_length=SLUG_LENGTH, word_boundary=True) or "organization"
-    slug = base
+    base = slug = _slug(name)
     for _try in range(SLUG_TRIES):
         account = Account(kind=AccountKind.ORGANIZATION, name=name, slug=slug, created_at=actor.now)
         if await insert_or_ignore(actor.session, account, ("slug",)):
@@ -55,6 +54,18 @@ async def _insert_account(actor: Actor, name: str) -> Account:
             return stored
         slug = f"{base}-{secrets.token_hex(SLUG_SUFFIX_BYTES)}"
     raise RuntimeError("no free slug was found")
+
+
+def _slug(name: str) -> str:
+    return slugify(name, max_length=SLUG_LENGTH, word_boundary=True) or "organization"
+
+
+@signed_in
+async def slug_for(viewer: Viewer, name: str) -> tuple[str, bool]:
+    """Tell the slug of an organization of this name, and whether it is free; else an ending is added. Raises `Invalid`."""
+    slug = _slug(clean_name(name))
+    statement = select(col(Account.id)).where(col(Account.slug) == slug)
+    return slug, await viewer.database.row(statement) is None
 
 
 def _name_makes_sense(_viewer: Viewer, name: str) -> None:

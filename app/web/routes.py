@@ -10,6 +10,7 @@ from app.web import (
     health,
     home,
     invitations,
+    offline,
     portal,
     rest,
     sign_in,
@@ -25,6 +26,8 @@ def routes(settings: Settings) -> list[BaseRoute]:
     """List what is served."""
     return [
         Route("/", home.home),
+        Route(offline.PATH, offline.page),
+        Route("/worker.js", offline.worker),
         Route("/theme", home.set_theme, methods=["POST"]),
         Route("/sign-in", sign_in.start),
         Route("/sign-in/callback", sign_in.callback),

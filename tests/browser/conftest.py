@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from app.database import Database
@@ -21,7 +20,11 @@ from tests.web.conftest import served
 T = TypeVar("T")
 NARROW = {"width": 320, "height": 640}
 # Matters of taste that axe calls best practice, not WCAG: one place for each message.
-AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+AXE_SCRIPT = (Path(__file__).parent / "axe" / "axe.min.js").read_text()
+AXE = {
+    "resultTypes": ["violations"],
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+}
 
 
 class Backstage:
@@ -87,9 +90,12 @@ class Window:
 
     def violations(self) -> list[str]:
         """Ask axe what is wrong with the page as it stands."""
-        found = Axe().run(self.page, options=AXE).response["violations"]
+        # Through the debugger's door, which the content policy does not close.
+        self.page.evaluate(AXE_SCRIPT)
+        found = self.page.evaluate("(options) => axe.run(document, options)", AXE)
         return [
-            f"{one['id']}: {[node['html'][:160] for node in one['nodes'][:3]]}" for one in found
+            f"{one['id']}: {[node['html'][:160] for node in one['nodes'][:3]]}"
+            for one in found["violations"]
         ]
 
 

@@ -45,6 +45,9 @@ def test_the_keyboard_alone_is_enough(window: Open) -> None:
     keys.press("Escape")
     expect(page.get_by_label("Switch account")).to_be_focused()
     expect(page.locator("#accounts")).to_be_hidden()
+    keys.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_contain_text("search this page's list")
+    keys.press("Escape")
     keys.press("/")
     expect(page.get_by_label("Search members")).to_be_focused()
     usage = page.get_by_role("row", name=re.compile("Lou")).locator(".usage")
@@ -70,6 +73,50 @@ def test_the_keyboard_alone_is_enough(window: Open) -> None:
     expect(page.get_by_role("dialog")).to_be_hidden()
     expect(page.get_by_label("More for Lou")).to_be_focused()
     expect(page).to_have_url(re.compile("members$"))
+
+
+@pytest.mark.usefixtures("place")
+def test_addresses_are_judged_as_they_are_typed_and_taken_away(window: Open) -> None:
+    one = window("kim")
+    page = one.go(MEMBERS)
+    keys = page.keyboard
+    page.get_by_role("link", name="Invite", exact=True).click()
+    entry = page.get_by_label("E-mail addresses")
+    entry.press_sequentially("Ada <ada@example.com>; lou@example.com kim@example.com, none\nhal")
+    chips = page.get_by_role("list", name="Addresses").get_by_role("listitem")
+    expect(chips).to_have_text(
+        [
+            "ada@example.com",
+            "lou@example.com is a member already",
+            "kim@example.com is your own address",
+            "none is no e-mail address",
+            "hal is no e-mail address yet",
+        ]
+    )
+    said = page.locator("#chips-said")
+    expect(said).to_have_attribute("aria-live", "polite")
+    expect(said).to_have_text("5 addresses. 3 of them cannot be invited.")
+    expect(entry).to_be_focused()
+    assert one.violations() == []
+    keys.type("@example.com")
+    expect(chips.last).to_have_text("hal@example.com")
+    assert entry.input_value().endswith("none\nhal@example.com")
+    page.get_by_label("Take away lou@example.com").click()
+    expect(page.get_by_label("Take away kim@example.com")).to_be_focused()
+    keys.press("Delete")
+    expect(page.get_by_label("Take away none")).to_be_focused()
+    keys.press("ArrowRight")
+    expect(page.get_by_label("Take away hal@example.com")).to_be_focused()
+    keys.press("Home")
+    keys.press("End")
+    keys.press("ArrowLeft")
+    keys.press("Enter")
+    expect(page.get_by_label("Take away hal@example.com")).to_be_focused()
+    keys.press("Tab")
+    expect(page.get_by_label("Monthly quota")).to_be_focused()
+    expect(entry).to_have_value("ada@example.com\nhal@example.com\n")
+    keys.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("2 invitations sent.")
 
 
 @pytest.mark.usefixtures("place")
@@ -128,11 +175,11 @@ def test_the_way_back_leads_through_the_pages_of_a_list(
     window: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(members_page, "ROWS", 1)
-    page = window("kim").go(MEMBERS)
+    page = window("kim").go(f"{MEMBERS}?search=example.com")
     expect(page.get_by_label("More for Kim")).to_be_visible()
     page.get_by_role("link", name="Next").click()
     expect(page.get_by_label("More for Lou")).to_be_visible()
-    expect(page).to_have_url(re.compile("after="))
+    expect(page).to_have_url(re.compile("search=example.com&.*after="))
     page.go_back()
     expect(page.get_by_label("More for Kim")).to_be_visible()
     expect(page.get_by_role("heading", name="Members")).to_be_visible()
@@ -143,7 +190,7 @@ def test_the_way_back_leads_through_the_pages_of_a_list(
 @pytest.mark.usefixtures("place")
 def test_a_lost_connection_is_said_once_and_taken_back(window: Open) -> None:
     one = window("kim")
-    one.expected += ["ERR_INTERNET_DISCONNECTED", "Failed to fetch"]
+    one.expected += ["ERR_INTERNET_DISCONNECTED", "Failed to fetch", "when fetching the script"]
     page = one.go(MEMBERS)
     one.context.set_offline(True)
     page.get_by_label("Edit the quota of Lou").click()
@@ -185,6 +232,9 @@ def test_a_session_that_ended_is_said_and_no_longer_asked_for(window: Open) -> N
     page.clock.fast_forward(60_000)
     assert len(one.asked) == asked
     expect(page.get_by_role("row", name=re.compile("Lou"))).to_be_visible()
+    expect(toast).to_be_visible()  # until it is dismissed
+    toast.get_by_label("Dismiss").click()
+    expect(toast).to_have_count(0)
 
 
 @pytest.mark.usefixtures("place")

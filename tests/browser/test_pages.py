@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from app.permissions import Role
-from app.resolvers import invitations
+from app.resolvers import api_keys, invitations, management_keys
 from tests.browser.conftest import NARROW, Backstage, Window
 from tests.scene import Scene
 
@@ -29,7 +29,10 @@ async def found(scene: Scene, name: str) -> str:
     await scene.join(account, await scene.person("abe"), role=Role.ADMIN)
     hostile = await scene.person(HOSTILE, email="hostile@example.com")
     await scene.join(account, hostile)
-    await invitations.invite_members(await scene.owner(account), account, ["new@example.com"])
+    owner = await scene.owner(account)
+    await invitations.invite_members(owner, account, ["new@example.com"])
+    await api_keys.create_api_key(owner, account, "nightly reports", tag="finance")
+    await management_keys.create_management_key(owner, account, "month-end close")
     return f"/a/{name.lower()}"
 
 
@@ -93,6 +96,26 @@ def test_nothing_is_cut_off_on_a_narrow_screen(window: Open, place: str) -> None
     page.get_by_label("Switch account").click()
     assert one.is_wide() <= 0
     assert wide == {}
+
+
+def test_a_key_and_what_is_done_to_it_fit_every_width(window: Open, place: str) -> None:
+    one = window("pia")
+    for width in (320, 640, 800, 1000, 1280):
+        one.page.set_viewport_size({"width": width, "height": 800})
+        for path in ("keys?all=1", "management/keys"):
+            page = one.go(f"{place}/{path}")
+            more = page.get_by_label(re.compile("More for"))
+            more.click()
+            assert one.is_wide() <= 0, (width, path)
+            boxes = [link.bounding_box() for link in page.locator(".row-menu a").all()]
+            assert [box["x"] >= 0 and box["x"] + box["width"] <= width for box in boxes if box] == [
+                True,
+                True,
+                True,
+            ], (width, path)
+            row = page.locator("tbody tr").bounding_box()
+            assert row is not None
+            assert row["height"] < (230 if width < 640 else 150), (width, path)
 
 
 def test_everything_works_without_script(window: Open, place: str) -> None:

@@ -94,7 +94,8 @@ def test_a_key_is_made_used_seen_and_ended(window: Open, backstage: Backstage) -
     page.get_by_role("navigation", name="Spenders").get_by_role("link", name="Usage").click()
     expect(page.get_by_role("main")).to_contain_text(MODEL)
 
-    other.get_by_role("row", name=re.compile("laptop")).get_by_role("link", name="Revoke").click()
+    other.get_by_label("More for laptop").click()
+    other.get_by_role("link", name="Revoke").click()
     other.get_by_role("dialog").get_by_role("button", name="Revoke").click()
     expect(other.get_by_role("row", name=re.compile("laptop"))).to_have_count(0)
     assert spend(dora.base, token, secret, 2) == 401

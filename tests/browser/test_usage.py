@@ -62,7 +62,7 @@ def test_pages_with_usage_fit_a_narrow_screen(window: Open, world: UsageWorld) -
 @pytest.mark.usefixtures("world")
 def test_a_figure_leads_to_the_calls_behind_it(window: Open) -> None:
     page = window("ann").go(PATH)
-    page.get_by_role("link", name="openai/gpt-4.1").first.click()
+    page.get_by_role("list", name="Model").get_by_role("link", name="openai/gpt-4.1").click()
     expect(page.get_by_role("list", name="Filters")).to_contain_text("openai/gpt-4.1")
     expect(page).to_have_url(re.compile("model=openai"))
     page.get_by_role("link", name="Member", exact=True).click()
@@ -72,7 +72,7 @@ def test_a_figure_leads_to_the_calls_behind_it(window: Open) -> None:
     page.locator(".column.unfinished rect").first.click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Usage")
     expect(page.get_by_role("list", name="Filters").get_by_role("listitem")).to_have_count(2)
-    page.locator(".records tbody a").first.click()
+    page.locator(".records tbody tr").first.click()  # wherever in its row
     expect(page.get_by_role("dialog", name="Call")).to_contain_text("openai/gpt-4.1")
     page.get_by_label("Close").click()
     page.get_by_role("link", name="Filter", exact=True).click()
@@ -80,6 +80,54 @@ def test_a_figure_leads_to_the_calls_behind_it(window: Open) -> None:
     expect(page.get_by_role("list", name="Filters").get_by_role("listitem")).to_have_count(3)
     page.go_back()
     expect(page.get_by_role("list", name="Filters").get_by_role("listitem")).to_have_count(2)
+    steps = page.get_by_role("navigation", name="Breadcrumb").get_by_role("link")
+    steps.nth(1).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Dashboard")
+    expect(page.get_by_role("list", name="Filters").get_by_role("listitem")).to_have_count(1)
+    steps.first.click()
+    expect(page.get_by_role("list", name="Filters")).to_have_count(0)
+
+
+@pytest.mark.usefixtures("world")
+def test_a_bar_is_read_and_followed_by_the_keyboard_and_by_touch(window: Open) -> None:
+    one = window("ann")
+    page = one.go(f"{PATH}?range=7d")
+    bars, tips = (
+        page.get_by_role("list", name="Credits by day").get_by_role("link"),
+        page.locator(".tip:visible"),
+    )
+    expect(bars).to_have_count(7)
+    expect(bars.last).to_have_accessible_name(
+        re.compile(r"so far: together \d[\d,.]+.*, openai/gpt-4.1 \d[\d,.]+")
+    )
+    keys = page.keyboard
+    bars.first.focus()
+    keys.press("ArrowRight")
+    expect(bars.nth(1)).to_be_focused()
+    keys.press("End")
+    expect(bars.last).to_be_focused()
+    expect(tips).to_have_count(1)
+    expect(tips).to_contain_text("Together")
+    keys.press("Escape")
+    expect(tips).to_have_count(0)
+    keys.press("Tab")
+    expect(page.get_by_role("list", name="Model").get_by_role("link").first).to_be_focused()
+    keys.press("Shift+Tab")
+    expect(bars.last).to_be_focused()  # one stop for all of them
+    expect(tips).to_have_count(1)
+    keys.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Usage")
+    one = window("ann", has_touch=True, viewport=NARROW)
+    page = one.go(f"{PATH}?range=7d")
+    column = page.locator(".column").last
+    column.tap()
+    expect(page.locator(".tip:visible")).to_contain_text("Touch again")
+    assert one.is_wide() <= 0
+    page.get_by_role("heading", level=1).tap()
+    expect(page.locator(".tip:visible")).to_have_count(0)
+    column.tap()
+    column.tap()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Usage")
 
 
 def test_new_calls_appear_by_themselves_until_they_are_paused(

@@ -11,6 +11,7 @@ from app.permissions import Role
 from app.resolvers import accounts, audit, invitations, members, organizations
 from app.seats import Viewer
 from tests.resolvers.matrix_billing import BILLING_ROWS
+from tests.resolvers.matrix_exports import EXPORT_ROWS
 from tests.resolvers.matrix_keys import KEY_ROWS
 from tests.resolvers.matrix_money import MONEY_ROWS
 from tests.resolvers.matrix_pages import PAGE_ROWS
@@ -77,6 +78,12 @@ ROWS = [
         "invitations.invite_members",
         "with a quota",
         _of(invitations.invite_members, ["new@example.com"], QUOTA),
+        "ok ok 403 404 401",
+    ),
+    Row(
+        "invitations.check_addresses",
+        "before sending",
+        _of(invitations.check_addresses, ["new@example.com", "none"]),
         "ok ok 403 404 401",
     ),
     Row(
@@ -219,5 +226,6 @@ ROWS = [
     *KEY_ROWS,
     *MONEY_ROWS,
     *USAGE_ROWS,
+    *EXPORT_ROWS,
     *PAGE_ROWS,
 ]

@@ -8,10 +8,11 @@ from app.access import VERBS
 from app.errors import Refusal
 from app.models import Account
 from app.permissions import PERSONAL_PERMISSIONS, Role
-from app.resolvers import api_keys, invitations, management_keys
+from app.resolvers import api_keys, exports, invitations, management_keys
 from app.seats import Viewer
 from tests.resolvers.matrix import ROWS
 from tests.resolvers.matrix_billing import buy
+from tests.resolvers.matrix_exports import ASKED
 from tests.resolvers.matrix_money import move_to_and_fro
 from tests.resolvers.matrix_usage import START
 from tests.resolvers.world import Row, World
@@ -37,6 +38,8 @@ async def world_of(scene: Scene, people: dict[str, Viewer]) -> World:
     for name in ids:
         made = await api_keys.create_api_key(world.caller(name), account_id, "Key")
         world.api_keys[name] = made.id
+        asked = await exports.ask_own_export(world.caller(name), account_id, ASKED)
+        world.exports[name] = asked
     for name in ("owner", "admin", "admin2"):
         viewer = world.caller(name)
         made = await management_keys.create_management_key(viewer, account_id, "Key")
@@ -76,6 +79,7 @@ async def _assert_nowhere_is_foreign(row: Row, world: World) -> None:
         {name: uuid4() for name in world.management_keys},
         usage_records={name: uuid4() for name in world.usage_records},
         billing={name: uuid4() for name in world.billing},
+        exports={name: uuid4() for name in world.exports},
     )
     if row.verb == "audit.audit_event":
         nowhere.account_id = world.account_id

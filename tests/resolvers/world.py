@@ -25,6 +25,7 @@ class World:
     ledger_entry_id: UUID = field(default_factory=uuid4)
     usage_records: dict[str, UUID] = field(default_factory=dict)
     billing: dict[str, UUID] = field(default_factory=dict)
+    exports: dict[str, UUID] = field(default_factory=dict)
 
     def caller(self, name: str) -> Viewer:
         """Make the viewer of a new request of this person."""

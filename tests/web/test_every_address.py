@@ -2,11 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from html import escape
 from uuid import UUID
 
 import pytest
 from starlette.routing import Route
 
+from app import errors
 from app.ids import new_id, wire_id
 from app.permissions import Permission, Role
 from app.resolvers import api_keys, invitations
@@ -19,8 +21,8 @@ from tests.web.portal import Tab
 
 Open = Callable[..., Awaitable[Tab]]
 ROUTES = [one for one in portal.routes() if isinstance(one, Route) and one.path.startswith(PLACE)]
-# What a Member may do by a form: their own keys, and leaving.
-OWN = ("/keys", "/profile/leave")
+# What a Member may do by a form: their own keys and exports, and leaving.
+OWN = ("/keys", "/profile/leave", "/exports")
 
 
 @pytest.fixture
@@ -115,6 +117,41 @@ async def test_the_side_bar_shows_just_what_opens(
                     assert status == 404, path
     seen = {one.permission for one in SECTIONS}
     assert Permission.VIEW_MEMBERS in seen
+
+
+WHAT_AND_WHY = [
+    (errors.RateLimited("Wait a while.", retry_after=5), 429, "Too many requests", "Try again"),
+    (errors.Unavailable(), 503, "Away for a moment", "Try again"),
+    (errors.OwnerMustTransfer(), 409, "This did not work", "Go to the start page"),
+    (errors.Invalid(name="Write a name."), 422, "This did not work", "Go to the start page"),
+    (errors.Forbidden("Ask the Owner."), 403, "Not allowed", "Go to the start page"),
+    (errors.NotFound(), 404, "Nothing here", "Go to the start page"),
+    (errors.Dissolved(), 410, "Dissolved", "Go to the start page"),
+]
+
+
+@pytest.mark.usefixtures("addresses")
+@pytest.mark.parametrize(("refusal", "status", "what", "next_step"), WHAT_AND_WHY)
+async def test_a_refusal_says_what_why_what_next_and_an_id(
+    tab: Open,
+    monkeypatch: pytest.MonkeyPatch,
+    refusal: errors.Refusal,
+    status: int,
+    what: str,
+    next_step: str,
+) -> None:
+    ann = await tab("ann")
+
+    async def refused(*_given: object) -> UUID:
+        raise refusal
+
+    monkeypatch.setattr(bars, "left_of", refused)
+    page = await ann.get("/a/acme")
+    assert page.status_code == status
+    assert f"<h1>{what}</h1>" in page.text
+    assert f"<p>{escape(refusal.detail)}</p>" in page.text
+    assert next_step in page.text
+    assert page.headers["x-request-id"] in page.text
 
 
 @pytest.mark.usefixtures("addresses")

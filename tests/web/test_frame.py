@@ -1,5 +1,6 @@
 """The frame: who gets which account's pages, and how a page, a part of it and a refusal are answered."""
 
+import re
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
@@ -67,6 +68,14 @@ async def test_the_switcher_keeps_the_section_where_the_other_account_shows_it(
     page = (await (await tab("ann")).get(f"{PATH}/management/members")).text
     accounts = page.partition('id="accounts"')[2].partition("</ul>")[0]
     assert 'href="/a/mine/management/members"' in accounts
+    assert re.findall(r"<b>([^<]+)</b><small>([^<]+)</small>", accounts) == [
+        ("Ann", "Personal account"),
+        ("Acme", "Owner"),
+        ("Mine", "Owner"),
+        ("Theirs", "Member"),
+    ]
+    assert accounts.count("#check") == 1, "the present one is ticked"
+    assert page.index("Create Organization") > page.index("Theirs")
     assert 'href="/a/theirs"' in accounts, "a Member there: to the dashboard"
     assert "management" not in accounts.partition("</li>")[0], "personal: to the dashboard"
     assert 'type="search"' not in page.partition('id="switcher"')[2].partition("</details>")[0]
@@ -127,6 +136,12 @@ async def test_an_organization_is_created_from_the_switcher(scene: Scene, tab: O
     assert made.url.path == "/a/b-acme-b"
     assert "&lt;b&gt;Acme&lt;/b&gt; is there. You are its Owner." in made.text
     assert "is there" not in (await ann.get("/a/b-acme-b")).text, "said once"
+    slug = "/organizations/new/slug?name="
+    assert (
+        "<b>/a/umlaute-und-mehr</b>" in (await ann.part(f"{slug}%20Umlaute%20und%20Mehr%21")).text
+    )
+    assert "since that one is taken" in (await ann.part(f"{slug}b%20Acme%20b")).text
+    assert "Its address" not in (await ann.part(f"{slug}%20")).text
     part = await ann.part("/organizations/new")
     assert "<html" not in part.text
     quick = await ann.submit(part, "/organizations", quick=True, name="Other")

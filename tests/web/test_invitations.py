@@ -100,7 +100,8 @@ async def test_someone_else_is_told_who_they_are_and_can_switch(
 ) -> None:
     browser.sign_in("eve@example.com", "Eve")
     page = browser.get(invited.path)
-    assert "eve@example.com" in page.text
+    assert "You are signed in as <b>Eve</b> (eve@example.com)." in page.text
+    assert "Sign in as someone else" in page.text
     assert "/accept" not in page.text
     issuer = browser.submit(page, return_to=invited.path)
     assert browser.session is None

@@ -10,6 +10,7 @@ import pytest
 from sqlmodel import select
 
 from app.credentials import KeyKind, key_kind
+from app.database import now
 from app.models.keys import ApiKey
 from app.permissions import Role
 from app.resolvers import api_keys, management_keys
@@ -52,12 +53,21 @@ async def test_a_key_is_made_shown_once_and_masked_after(
     assert secret is not None
     assert key_kind(secret[0]) is KeyKind.STANDARD
     assert made.headers["cache-control"] == "no-store"
+    assert (
+        f"curl -H &#34;Authorization: Bearer {secret[0]}&#34; https://GATEWAY/v1/models"
+        in made.text
+    )
+    assert "I have saved it" in made.text
     (key,) = await _keys(scene)
     assert (key.name, key.monthly_limit, key.account_id) == ("Nightly", 12_500_000, acme)
     assert key.expires_at is not None
     assert key.expires_at.isoformat() == "2031-05-02T00:00:00+00:00", "the last day counts whole"
     page = await bob.get(PATH)
     assert "Nightly" in page.text
+    assert "Standard keys, sk_…, call models." in page.text
+    assert re.search(r"made <time[^>]+>just now", page.text)
+    assert '<span class="badge">never</span>' in page.text, "not used yet"
+    assert "ends soon" not in page.text
     assert f"…{key.last_four}" in page.text
     assert secret[0] not in page.text
     saved = await bob.submit(made, "/env")
@@ -123,16 +133,22 @@ async def test_a_key_is_changed_rotated_and_revoked_by_its_owner(
 async def test_others_keys_are_seen_and_ended_by_rank_alone(
     acme: UUID, scene: Scene, tab: Open
 ) -> None:
+    ends = (await scene.database.row(select(now())))[0] + timedelta(days=5)
     for name in ("ann", "eva", "bob"):
-        await api_keys.create_api_key(await scene.person(name), acme, f"Key of {name}")
+        last = ends if name == "bob" else None
+        await api_keys.create_api_key(await scene.person(name), acme, f"Key of {name}", last)
     ann, eva, bob = await tab("ann"), await tab("eva"), await tab("bob")
     assert (await bob.get(f"{PATH}?all=1")).status_code == 403
     assert "Everybody" not in (await bob.get(PATH)).text
     seen = await eva.get(f"{PATH}?all=1")
     assert all(f"Key of {name}" in seen.text for name in ("ann", "eva", "bob"))
-    assert "Only Ann or somebody of a higher role ends it." in seen.text
+    assert "Only Ann or somebody of a higher role ends this key." in seen.text
     revoking = dict.fromkeys(re.findall(rf"{PATH}/[\w-]+/revoke", seen.text))
     assert len(revoking) == 2, "her own, and a Member's"
+    assert seen.text.count("ends soon") == 1
+    asked = html.unescape((await eva.get(next(iter(revoking)))).text)
+    assert re.search(r"Revoke Key of \w+", asked)
+    assert "It was never used." in asked
     of_ann = next(path for path in re.findall(rf"{PATH}/[\w-]+/revoke", (await ann.get(PATH)).text))
     before = await scene.snapshot()
     form = await eva.get(of_ann)

@@ -11,7 +11,8 @@ import pytest
 from app.ids import wire_id
 from app.permissions import Role
 from app.resolvers import api_keys, invitations, management_keys, members
-from app.web.portal.inviting import addresses
+from app.web.pages import ENVIRONMENT
+from app.web.portal.addresses import addresses, unfinished, without
 from app.web.portal.quotas import read_quota
 from tests.scene import Scene
 from tests.web.portal import Tab
@@ -64,6 +65,9 @@ async def test_the_list_is_searched_ordered_and_shared_by_its_address(
     assert 'aria-sort="ascending"' in page.text
     assert names((await adam.get(f"{PATH}?sort=-name")).text) == ["Mia", "Max", "Ann", "Adam"]
     assert names((await adam.get(f"{PATH}?search=MI&role=MEMBER")).text) == ["Mia"]
+    own = page.text.partition(f'id="{wire_id("member", acme.members["adam"])}"')[2]
+    assert re.match(r'.*?<span class="badge ">you</span>', own.partition("</tr>")[0], re.DOTALL)
+    assert "You may change only people whose role is below yours." in page.text
     part = await adam.part(f"{PATH}?role=ADMIN&sort=-joined")
     assert names(part.text) == ["Adam"]
     assert "1 person of 4" in part.text
@@ -99,6 +103,20 @@ async def test_a_quota_is_set_where_it_stands(acme: Acme, tab: Open) -> None:
     quick = await adam.submit(part, "/quota", quick=True, quota="abc")
     assert quick.status_code == 422
     assert 'role="alert"' in quick.text
+
+
+def test_a_bar_says_in_words_too_how_full_it_is() -> None:
+    def said(used: int, quota: int) -> str:
+        bar = ENVIRONMENT.globals["ui"].bar(used, quota)
+        return " ".join(re.sub(r"<[^>]+>", " ", bar).split())
+
+    assert said(106_000_000, 100_000_000) == "106.00 of 100 106 % over limit"
+    assert 'class="over" width="100"' in ENVIRONMENT.globals["ui"].bar(106_000_000, 100_000_000)
+    assert said(100_000_000, 100_000_000).endswith("used up")
+    assert said(85_000_000, 100_000_000).endswith("85 %")
+    assert said(0, 100_000_000).endswith("not used yet")
+    assert said(5_000_000, -1) == "5.00 no limit"
+    assert said(0, 0) == "0.00 may not call models"
 
 
 def test_quotas_are_read_in_words_too() -> None:
@@ -212,6 +230,16 @@ def test_addresses_are_taken_out_of_what_was_pasted() -> None:
         "b@x.example",
     ]
     assert addresses(" ,;\n") == []
+    sheet = 'Jane Doe\tjane@x.example\tSales\n"Roe, Max" <max@x.example> Bo <bo@x.example> JANE@x.example'
+    assert addresses(sheet) == ["jane@x.example", "max@x.example", "bo@x.example"]
+    assert without(sheet, "Max@x.example") == "jane@x.example\nbo@x.example\n"
+
+
+def test_what_is_being_typed_is_no_mistake_yet() -> None:
+    typed = {"a@x.example, ma": "ma", "Max Ro": "Max Ro", "Max <max@": "Max <max@", "a@x b@": "b@"}
+    assert {text: unfinished(text) for text in typed} == typed
+    for ended in ("a@x.example,", "nonsense\n", "a@x ", ""):
+        assert unfinished(ended) == "", ended
 
 
 @pytest.mark.usefixtures("acme")
@@ -239,11 +267,51 @@ async def test_many_are_invited_in_one_go_each_with_a_result(tab: Open) -> None:
     assert "c@example.com" not in mixed.text.partition("<textarea")[2]
 
 
+async def test_each_address_is_judged_while_one_types_by_the_rule_of_sending(
+    acme: Acme, tab: Open
+) -> None:
+    adam, mia = await tab("adam"), await tab("mia")
+    token = await adam.token(f"{PATH}/invite")
+    await invitations.invite_members(await acme.scene.owner(acme.id), acme.id, ["a@example.com"])
+    before = await acme.scene.snapshot()
+    typed = "C@example.com, A <a@example.com>\nmia@example.com adam@example.com; none, c@example.com, d@"
+    check = f"{PATH}/invite/check"
+    part = await adam.send(check, quick=True, form_token=token, emails=typed)
+    said = re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", "", part.text)))
+    assert "6 addresses. 3 of them cannot be invited." in said
+    assert "C@example.com a@example.com was invited before: gets a new letter" in said
+    assert "mia@example.com is a member already" in said
+    assert "adam@example.com is your own address none is no e-mail address" in said
+    assert "d@ is no e-mail address yet" in said
+    assert "<textarea" not in part.text, "what is being typed is left alone"
+    less = await adam.send(check, quick=True, form_token=token, emails=typed, without="none")
+    assert "a@example.com\nmia@example.com\nadam@example.com\nd@\n</textarea>" in less.text
+    many = " ".join(f"{n}@example.com" for n in range(501))
+    many_said = await adam.send(check, quick=True, form_token=token, emails=many)
+    assert "Give 1 to 500 addresses." in many_said.text
+    assert (await adam.send(check, quick=True, form_token=token, emails="")).status_code == 200
+    assert (
+        await mia.send(check, form_token=await mia.token("/organizations/new"))
+    ).status_code == 403
+    assert await acme.scene.snapshot() == before, "nothing is sent before it is sent"
+    checked = await invitations.check_addresses(
+        await acme.scene.owner(acme.id), acme.id, addresses(typed)
+    )
+    sent = await invitations.invite_members(
+        await acme.scene.owner(acme.id), acme.id, addresses(typed)
+    )
+    assert [(one.email, one.code, one.again) for one in checked] == [
+        (one.email, one.code, one.again) for one in sent
+    ]
+
+
 async def test_waiting_invitations_are_sent_again_or_revoked(acme: Acme, tab: Open) -> None:
     adam = await tab("adam")
     await invitations.invite_members(await acme.scene.owner(acme.id), acme.id, ["a@example.com"])
     page = await adam.get(f"{PATH}/invitations")
     assert "in 7 days" in page.text
+    assert "<td>Ann</td>" in page.text, "who invited"
+    assert '"/invitations/' not in page.text, "the letter's link is in the letter alone"
     assert (
         "A new letter is on its way to a@example.com." in (await adam.submit(page, "/resend")).text
     )

@@ -1,5 +1,6 @@
 """Credits and Billing: bought at Stripe and seen here, for those who may; a plain form does everything."""
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from uuid import UUID
@@ -92,6 +93,20 @@ async def test_credits_are_bought_by_a_plain_form_and_the_page_says_what_became_
 
 
 @pytest.mark.usefixtures("acme")
+async def test_what_is_to_pay_is_said_before_anybody_leaves(tab: Open) -> None:
+    adam, _till = await _at_the_till(tab, "adam")
+    page = await adam.get(CREDITS)
+    assert re.search(r"As of \d\d:\d\d UTC", page.text)
+    for offer in (10, 25, 50, 100, 250):
+        assert f'name="preset" value="{offer}"' in page.text
+    assert "From 5 to 10,000 credits." in page.text
+    price = f"{CREDITS}/price?credits="
+    assert "You pay <b>1234.50 USD</b>" in (await adam.part(f"{price}1,234.5")).text
+    for none in ("4", "10001", "5.005", "many", ""):
+        assert "You pay" not in (await adam.part(f"{price}{none}")).text, none
+
+
+@pytest.mark.usefixtures("acme")
 async def test_what_cannot_be_bought_is_said_at_the_form(scene: Scene, tab: Open) -> None:
     ann, till = await _at_the_till(tab, "ann")
     page = await ann.get(CREDITS)
@@ -120,6 +135,7 @@ async def test_alerts_are_set_in_place(acme: UUID, scene: Scene, tab: Open) -> N
     page = await ann.get(CREDITS)
     assert 'value="10, 50"' in page.text
     assert "to ann@example.com, adam@example.com" in page.text
+    assert page.text.count("not sent yet") == 2
     refused = await ann.submit(page, "/credits/alerts", thresholds="-1", emails="nobody")
     assert refused.status_code == 422
     quick = await ann.submit(

@@ -157,6 +157,7 @@ async def test_dissolving_says_what_ends_and_asks_for_name_and_credits(
     form = await ann.get(f"{PATH}/dissolve")
     assert "3 memberships end" in form.text
     assert "1 key and 0 management keys stop" in form.text
+    assert "credits are lost." in form.text
     before = await scene.snapshot()
     for given, sentence in (
         ({"confirmName": "acme", "waive": "2.500000"}, "Type the organization"),

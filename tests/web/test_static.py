@@ -7,18 +7,19 @@ import re
 from app.web.pages import TEMPLATES
 from app.web.portal.sections import SECTIONS
 from app.web.static import FOLDER
-
-LICENCES = {"graphiql": "MIT", "htmx": "0BSD", "icons": "ISC"}
+from scripts.vendor import FOLDERS, LICENCES, ROOT
 
 
 def test_the_vendored_files_are_those_of_the_manifests() -> None:
-    for folder, licence in LICENCES.items():
-        manifest = json.loads((FOLDER / folder / "manifest.json").read_text())
+    for name, packages in FOLDERS.items():
+        folder = ROOT / name
+        manifest = json.loads((folder / "manifest.json").read_text())
+        assert {one["package"] for one in manifest} == set(packages)
         assert any(one["file"].startswith("LICENSE") for one in manifest)
         for one in manifest:
-            content = (FOLDER / folder / one["file"]).read_bytes()
+            content = (folder / one["file"]).read_bytes()
             assert hashlib.sha256(content).hexdigest() == one["sha256"], one["file"]
-            assert one["licence"] == licence
+            assert one["licence"] == LICENCES[folder.name]
             assert re.search(r"@\d+\.\d+\.\d+$", one["package"])
 
 

@@ -58,6 +58,17 @@ async def test_filters_in_the_address_choose_records(world: UsageWorld, tab: Ope
         assert f"{rounded(cost(world.calls[n] for n in expected))} credits" in page
         assert "selected" in page
         assert "Without the filter" in page
+    bar = (await ann.get(f"{PATH}?model=a&tag=search&from=2026-03-02&to=2026-03-02")).text
+    crumbs = bar.partition('aria-label="Breadcrumb"')[2].partition("</nav>")[0]
+    assert re.findall(r'<a href="([^"]+)">([^<]+)</a>', crumbs) == [
+        ("/a/acme", "Dashboard"),
+        ("/a/acme?model=a", "a"),
+        ("/a/acme?model=a&amp;tag=search", "search"),
+    ]
+    assert "Calls of 2 March 2026" in crumbs
+    back = (await ann.get("/a/acme?model=a&by=member&range=90d")).text
+    assert '<a href="/a/acme?range=90d&amp;by=member">Dashboard</a>' in back
+    assert "Breadcrumb" not in (await ann.get("/a/acme")).text
     offered = (await ann.get(f"{PATH}?filter=open")).text
     assert 'value="&lt;b&gt;meta&lt;/b&gt;"' in offered
     assert "Key of bob" in offered

@@ -15,6 +15,7 @@ from app.web.portal import (
     credit_page,
     dashboard,
     downloads,
+    export_page,
     inviting,
     keys,
     left,
@@ -34,12 +35,14 @@ def routes() -> list[BaseRoute]:
     """List the portal's addresses, in the order of the map."""
     return [
         Route("/organizations/new", creating.show),
+        Route("/organizations/new/slug", creating.preview),
         Route("/organizations", creating.create, methods=["POST"]),
         page_route("", dashboard.show),
         page_route("/dashboard.csv", downloads.sums),
         page_route("/usage", usage_records.show),
         page_route("/usage.csv", downloads.records),
         page_route("/usage/{record}", usage_records.record),
+        *_export_routes(),
         page_route("/management/audit", audit_log.show),
         page_route("/management/audit.csv", downloads.events),
         page_route("/left", left.show),
@@ -60,10 +63,23 @@ def routes() -> list[BaseRoute]:
     ]
 
 
+def _export_routes() -> list[BaseRoute]:
+    one = "/exports/{export}"
+    return [
+        page_route("/exports", export_page.show),
+        page_route("/exports/usage", export_page.ask_records, methods=["POST"]),
+        page_route("/exports/dashboard", export_page.ask_sums, methods=["POST"]),
+        page_route(one, export_page.fetch, methods=["GET"]),
+        page_route(f"{one}/repeat", export_page.repeat, methods=["POST"]),
+        page_route(f"{one}/delete", export_page.delete, methods=["POST"]),
+    ]
+
+
 def _money_routes() -> list[BaseRoute]:
     return [
         page_route("/credits", credit_page.show, methods=["GET"]),
         page_route("/credits", credit_page.buy, methods=["POST"]),
+        page_route("/credits/price", credit_page.price),
         page_route("/credits/return", stripe.come_back),
         page_route("/credits/alerts", credit_page.set_alerts, methods=["POST"]),
         page_route("/credits/ledger.csv", downloads.entries),
@@ -80,6 +96,7 @@ def _member_routes() -> list[BaseRoute]:
         page_route(path, members.show),
         page_route(f"{path}/invite", inviting.ask, methods=["GET"]),
         page_route(f"{path}/invite", inviting.invite, methods=["POST"]),
+        page_route(f"{path}/invite/check", inviting.check, methods=["POST"]),
         page_route(waiting, inviting.waiting),
         page_route(f"{waiting}/{{invitation}}/resend", inviting.resend, methods=["POST"]),
         page_route(f"{waiting}/{{invitation}}/revoke", inviting.revoke, methods=["POST"]),

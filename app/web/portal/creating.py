@@ -9,7 +9,7 @@ from starlette.responses import Response
 from app.errors import EmailNotVerified, Invalid, Unauthenticated
 from app.resolvers import accounts, organizations
 from app.web.flashes import set_flash
-from app.web.forms import read_form
+from app.web.forms import only, read_form
 from app.web.pages import is_partial, render
 from app.web.services import services
 from app.web.sign_in import see_other
@@ -28,6 +28,18 @@ class CreatePage:
     name: str = ""
     error: str = ""
     obstacle: str = ""
+    slug: str = ""
+    free: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SlugPage:
+    """The address that a name would get; `slug` is empty while it is no name."""
+
+    template: ClassVar[str] = "account/slug.html"
+
+    slug: str
+    free: bool
 
 
 async def show(request: Request) -> Response:
@@ -37,6 +49,22 @@ async def show(request: Request) -> Response:
         raise Unauthenticated
     obstacle = "" if visit.person.email_verified else EmailNotVerified.says
     return _answer(request, CreatePage(obstacle=obstacle))
+
+
+async def preview(request: Request) -> Response:
+    """Say which address an organization of a name would have."""
+    visit = await visit_of(request)
+    if visit.person is None:
+        raise Unauthenticated
+    if not is_partial(request):
+        return see_other("/organizations/new")
+    try:
+        slug, free = await organizations.slug_for(
+            visit.viewer, only(request.query_params, "name") or ""
+        )
+    except Invalid:
+        slug, free = "", True
+    return render(request, SlugPage(slug, free), template=SlugPage.template)
 
 
 async def create(request: Request) -> Response:

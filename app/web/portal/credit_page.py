@@ -90,6 +90,17 @@ class CreditPage:
     first_path: str
     next_path: str
     csv_path: str
+    to_pay: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PricePage:
+    """What an amount that is being typed costs; empty while it is none that can be bought."""
+
+    template: ClassVar[str] = "credits/price.html"
+
+    to_pay: str
+    taxed: bool
 
 
 async def show(request: Request) -> Response:
@@ -100,13 +111,40 @@ async def show(request: Request) -> Response:
     return await room.page(page, part=parts.get(room.target))
 
 
+async def price(request: Request) -> Response:
+    """Say what an amount costs, before anybody leaves for Stripe."""
+    room = await room_of(request, "credits")
+    if not room.partial:
+        return see_other(room.path("credits"))
+    settings = room.viewer.settings
+    page = PricePage(
+        _to_pay(only(request.query_params, "credits") or "", settings), settings.stripe_tax
+    )
+    return await room.page(page, part=page.template)
+
+
+def _to_pay(text: str, settings: Settings) -> str:
+    try:
+        micro = _amount(text)
+    except Invalid:
+        return ""
+    if not settings.top_up_least * MICRO <= micro <= settings.top_up_most * MICRO:
+        return ""
+    minor = price_of(micro, settings.currency, settings.currency_per_unit)
+    return "" if minor is None else _price(minor, settings)
+
+
+def _amount(text: str) -> int:
+    return parse_credits(text.strip().replace(",", ""))
+
+
 async def buy(request: Request) -> Response:
     """Start a Stripe Checkout, and go there."""
     room = await room_of(request, "credits")
     form = await room.form()
     given = form.get("preset") or form.get("credits", "")
     try:
-        micro = parse_credits(given.strip().replace(",", ""))
+        micro = _amount(given)
         top_up_id = await top_ups.create_top_up(room.viewer, room.seat.account_id, micro)
     except (Invalid, Conflict, Unavailable) as refusal:
         page = await _page(room, given={"credits": given}, errors={"credits": refusal.detail})
@@ -171,6 +209,7 @@ async def _page(
         first_path=address(own, {"kind": kind or None}) if after else "",
         next_path=address(own, {"kind": kind or None, "after": last}) if last else "",
         csv_path=room.path("credits", "ledger.csv"),
+        to_pay=_to_pay((given or {}).get("credits", ""), settings),
     )
 
 

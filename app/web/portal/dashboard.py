@@ -16,6 +16,7 @@ from app.resolvers.members import MemberRow
 from app.resolvers.usage import Dimension, UsageFilter
 from app.resolvers.usage_overviews import Figure, OverviewQuery, Ranking, UsageOverview
 from app.web.forms import only
+from app.web.portal.download_menu import Download, download_of
 from app.web.portal.figures import change, compact, value_of
 from app.web.portal.frame import Room, room_of
 from app.web.portal.live import answer, unchanged
@@ -27,6 +28,7 @@ from app.web.portal.usage_asked import (
     Chip,
     Link,
     chips,
+    crumbs,
     label_of,
     preset_links,
     read_asked,
@@ -95,6 +97,7 @@ class Dashboard:
     figures: Sequence[Link]
     splits: Sequence[Link]
     chips: Sequence[Chip]
+    crumbs: Sequence[Link]
     own: MemberRow
     quota_again: datetime
     tiles: Sequence[Tile]
@@ -104,7 +107,7 @@ class Dashboard:
     split_noun: str
     with_table: bool
     table_path: str
-    csv_path: str
+    download: Download
     records_path: str
     ranking: Lines
     final: datetime
@@ -149,6 +152,7 @@ async def _dashboard(room: Room, asked: Asked, split: Dimension, figure: Figure)
     overview = await verb(viewer, account_id, query)
     own = await members.own_membership(viewer, account_id)
     beside = query.beside[0]
+    shown = chips(asked, overview.labels)
     return Dashboard(
         asked=asked,
         here=asked.link(),
@@ -160,7 +164,8 @@ async def _dashboard(room: Room, asked: Asked, split: Dimension, figure: Figure)
             for name, label in TITLES.items()
         ],
         splits=_splits(asked, split),
-        chips=chips(asked, overview.labels),
+        chips=shown,
+        crumbs=crumbs(shown, asked, room.path()),
         own=own,
         quota_again=month_range(month_of(now))[1],
         tiles=_tiles(asked, overview, now),
@@ -170,7 +175,7 @@ async def _dashboard(room: Room, asked: Asked, split: Dimension, figure: Figure)
         split_noun=NOUN[split],
         with_table="table" in asked.more,
         table_path=asked.link(table=None if "table" in asked.more else "1"),
-        csv_path=asked.link(room.path("dashboard.csv"), table=None, top=None),
+        download=download_of(room, asked, "dashboard", {"table": None, "top": None}),
         records_path=asked.records({}),
         ranking=_lines(asked, beside, overview.rankings[beside], overview, figure),
         final=overview.state.complete_through,

@@ -42,14 +42,14 @@ async def records(request: Request) -> Response:
     export = await verb(room.viewer, room.seat.account_id, query, place, ExportFormat.CSV)
     stack = AsyncExitStack()
     opened = await stack.enter_async_context(export())
-    return _csv(room, stack, opened.parts, RECORD_COLUMNS, _name("usage", asked.range))
+    return _csv(room, stack, opened.parts, RECORD_COLUMNS, named("usage", asked.range))
 
 
 async def sums(request: Request) -> Response:
     """Write the sums of the dashboard's chart, each series on its own."""
     room = await room_of(request, "dashboard")
     asked, split, _figure = dashboard.read(room)
-    _must_be_right(asked)
+    must_be_right(asked)
     span = asked.range
     query = UsageQuery(span.start, span.end, span.granularity, (split,), asked.which)
     verb = usage_overviews.own_bucket_export if asked.mine else usage.export_buckets
@@ -57,7 +57,7 @@ async def sums(request: Request) -> Response:
     stack = AsyncExitStack()
     opened = await stack.enter_async_context(export())
     chunks = written(CSV, BUCKET_COLUMNS, opened.parts, bucket_row)
-    return _csv(room, stack, chunks, BUCKET_COLUMNS, _name("dashboard", span))
+    return _csv(room, stack, chunks, BUCKET_COLUMNS, named("dashboard", span))
 
 
 async def entries(request: Request) -> Response:
@@ -78,7 +78,7 @@ async def events(request: Request) -> Response:
         raise Invalid(**asked.errors)
     await audit.audit_choices(room.viewer, room.seat.account_id, asked.ids)
     chunks = written(CSV, AUDIT_COLUMNS, _pages(room, asked.which), _event)
-    name = _name("audit", asked.range) if asked.range else "audit"
+    name = named("audit", asked.range) if asked.range else "audit"
     return _csv(room, AsyncExitStack(), chunks, AUDIT_COLUMNS, name)
 
 
@@ -124,17 +124,18 @@ def _json(value: Any) -> str | None:
 
 def _asked(room: Room) -> Asked:
     asked = read_asked(room, room.path("usage"), {})
-    _must_be_right(asked)
+    must_be_right(asked)
     return asked
 
 
-def _must_be_right(asked: Asked) -> None:
+def must_be_right(asked: Asked) -> None:
     """Refuse dates that are none: a page shows another range then, a download must not. Raises `Invalid`."""
     if asked.errors:
         raise Invalid(**asked.errors)
 
 
-def _name(what: str, span: Range) -> str:
+def named(what: str, span: Range) -> str:
+    """Name a file by what it holds and its days, without an ending."""
     return f"{what}-{span.first_day}-{span.last_day}"
 
 

@@ -1,33 +1,37 @@
 """Inviting: many addresses in one go, each with its own result; and the invitations that wait."""
 
-import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.errors import AlreadyMember, CapReached, Invalid
+from app.errors import Invalid
 from app.ids import id_of, wire_id
 from app.models import InvitationStatus
 from app.resolvers import accounts, invitations
 from app.resolvers.invitations import InvitationRow, InviteOutcome
 from app.web.forms import only
+from app.web.portal.addresses import (
+    Chip,
+    addresses,
+    chips,
+    refused,
+    summary,
+    unfinished,
+    without,
+)
 from app.web.portal.frame import Room, room_of
 from app.web.portal.members import KEY
 from app.web.portal.quotas import read_quota
 from app.web.words import counted, quota_words
 
 FORM = "members/invite_form.html"
+ENTRY = "members/invite_entry.html"
+CHIPS = "members/invite_chips.html"
 LIST = "members/invitation_list.html"
 ROWS = 50
-# "Jane Doe <jane@acme.example>, adam@acme.example", as mail programs and sheets copy it.
-_NAMED = re.compile(r"^[^<>]*<\s*([^<>\s]+@[^<>\s]+)\s*>$")
-REFUSED = {
-    AlreadyMember.code: "is a member already",
-    CapReached.code: "was not invited: the limit of waiting invitations or members is reached",
-    Invalid.code: "is no e-mail address",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +43,10 @@ class Outcome:
     sent: bool
 
     @classmethod
-    def of(cls, outcome: InviteOutcome) -> "Outcome":
-        """Say it."""
+    def of(cls, outcome: InviteOutcome, own: str) -> "Outcome":
+        """Say it; `own` is the address of who invites."""
         if outcome.code is not None:
-            return cls(outcome.email, REFUSED[outcome.code], sent=False)
+            return cls(outcome.email, refused(outcome, own), sent=False)
         again = "was invited before: the new letter takes the place of the old one"
         return cls(outcome.email, again if outcome.again else "is invited", sent=True)
 
@@ -61,6 +65,11 @@ class InvitePage:
     error: str = ""
     quota_error: str = ""
     outcomes: tuple[Outcome, ...] = ()
+    chips: Sequence[Chip] = ()
+    said: str = ""
+    """What is said of all chips together."""
+    entering: bool = True
+    """Whether the entry takes the focus."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,28 +96,43 @@ class InvitationsPage:
     next_path: str
 
 
-def addresses(text: str) -> list[str]:
-    """Take addresses out of what somebody pasted, each once, in their order."""
-    found: list[str] = []
-    for piece in re.split(r"[,;\n]+", text):
-        named = _NAMED.match(piece.strip())
-        found += [named[1]] if named else piece.split()
-    return list(dict.fromkeys(found))
-
-
 async def ask(request: Request) -> Response:
     """Show the form."""
     room = await room_of(request, KEY)
     return await room.page(await _form(room), part=FORM)
 
 
-async def _form(room: Room, **given: object) -> InvitePage:
+async def check(request: Request) -> Response:
+    """Say of each address that stands in the form what would become of it; with `without`, take that one away."""
+    room = await room_of(request, KEY)
+    form = await room.form()
+    text, away = form.get("emails", ""), form.get("without", "")
+    if away:
+        text = without(text, away)
+    shown = await _checked(room, text)
+    page = await _form(room, emails=text, quota=form.get("quota", ""), entering=not away, **shown)
+    return await room.page(page, part=ENTRY if away else CHIPS)
+
+
+async def _checked(room: Room, text: str) -> dict[str, Any]:
+    emails = addresses(text)
+    if not emails:
+        return {}
+    try:
+        outcomes = await invitations.check_addresses(room.viewer, room.seat.account_id, emails)
+    except Invalid as refusal:
+        return {"said": refusal.detail}
+    shown = chips(outcomes, unfinished(text), room.viewer.person.email_folded)
+    return {"chips": shown, "said": summary(shown)}
+
+
+async def _form(room: Room, **given: Any) -> InvitePage:
     quota = await accounts.default_quota(room.viewer, room.seat.account_id)
     return InvitePage(
         path=room.path("management/members/invite"),
         back=room.path("management/members"),
         default_quota=quota_words(quota),
-        **given,  # type: ignore[arg-type]
+        **given,
     )
 
 
@@ -126,9 +150,10 @@ async def invite(request: Request) -> Response:
     except Invalid as refusal:
         of_quota = any(one["field"] == "quota" for one in refusal.fields)
         errors = {"quota_error" if of_quota else "error": refusal.detail}
-        page = await _form(room, emails=text, quota=typed, **errors)
+        shown = {} if "error" in errors else await _checked(room, text)
+        page = await _form(room, emails=text, quota=typed, **errors, **shown)
         return await room.page(page, part=FORM, status=refusal.status)
-    said = tuple(Outcome.of(one) for one in outcomes)
+    said = tuple(Outcome.of(one, room.viewer.person.email_folded) for one in outcomes)
     refused = [one.email for one in said if not one.sent]
     if not refused and not any(one.again for one in outcomes):
         sentence = f"{counted(len(said), 'invitation')} sent."

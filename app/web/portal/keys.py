@@ -33,6 +33,7 @@ from app.web.portal.states import KeyState, state_of
 KEY, KIND = "keys", "api_key"
 TABLE, FORM = "keys/table.html", "keys/form.html"
 TITLE = "Keys"
+PLACEHOLDER = "https://GATEWAY/v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +153,16 @@ async def create(request: Request) -> Response:
 
 
 async def _secret(room: Room, name: str, secret: str) -> Response:
+    gateway = room.viewer.settings.gateway_url.rstrip("/")
     page = SecretPage(
         name=name.strip(),
         secret=secret,
         back=room.path(KEY),
         env_path=room.path(KEY, "env"),
-        curl="",
+        curl=f'curl -H "Authorization: Bearer {secret}" {gateway or PLACEHOLDER}/models',
+        curl_says="Try it:"
+        if gateway
+        else "Try it, with your gateway's address in the place of GATEWAY:",
         says="It calls models on credits of this account. Whoever has it can spend them within your quota.",
     )
     return await room.page(page, part=page.form)

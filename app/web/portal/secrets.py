@@ -12,7 +12,7 @@ from app.errors import BadRequest
 
 @dataclass(frozen=True, slots=True)
 class SecretPage:
-    """A secret, this once. `curl` is a line that works with it, empty where we know none; `says` what it can do."""
+    """A secret, this once. `curl` is a line that works with it; `says` what it can do."""
 
     template: ClassVar[str] = "dialog.html"
     title: ClassVar[str] = "Keys"
@@ -24,6 +24,7 @@ class SecretPage:
     env_path: str
     curl: str
     says: str
+    curl_says: str = "Try it:"
 
 
 def env_file(form: Mapping[str, str], variable: str) -> Response:

@@ -1,6 +1,6 @@
 """What a page of usage is asked for, as its address says it: whose calls, of which range, which of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -165,6 +165,26 @@ def chips(asked: Asked, labels: Mapping[UUID, Label]) -> list[Chip]:
         path = asked.address({PARAMETER[dimension]: None})
         shown.append(Chip(NOUN[dimension], label_of(dimension, name), path))
     return shown
+
+
+def crumbs(shown: Sequence[Chip], asked: Asked, dashboard: str, here: str = "") -> list[Link]:
+    """Lead back step by step from a part of the dashboard, or from the calls behind a part of it (`here`).
+
+    The first step is the dashboard without filters. From calls, a range of one bar is left behind.
+    """
+    if not (shown or here):
+        return []
+    away: dict[str, str | None] = dict.fromkeys(asked.more) if here else {}
+    if here and not asked.range.preset:
+        away |= asked.with_range({})
+    steps = list(asked.filters)
+    links = []
+    for count in range(len(steps) + 1):
+        off: dict[str, str | None] = {PARAMETER[one]: None for one in steps[count:]}
+        label = shown[count - 1].label if count else "Dashboard"
+        links.append(Link(label, asked.address({**away, **off}, dashboard)))
+    last = Link(here, "", current=True) if here else replace(links.pop(), current=True)
+    return [*links, last]
 
 
 def preset_links(asked: Asked, presets: Mapping[str, str], default: str = DEFAULT) -> list[Link]:

@@ -15,6 +15,7 @@ from app.resolvers import usage_overviews
 from app.resolvers.usage import Dimension, RecordsQuery, UsageRecordRow, UsageTotals
 from app.resolvers.usage_overviews import Label, RecordDetail, UsageChoices
 from app.web.forms import only
+from app.web.portal.download_menu import Download, download_of
 from app.web.portal.figures import compact
 from app.web.portal.frame import Room, room_of
 from app.web.portal.live import answer, unchanged
@@ -26,6 +27,7 @@ from app.web.portal.usage_asked import (
     Chip,
     Link,
     chips,
+    crumbs,
     label_of,
     preset_links,
     read_asked,
@@ -86,9 +88,9 @@ class UsagePage:
     tokens: tuple[str, str, str]
     first_path: str
     next_path: str
-    csv_path: str
+    download: Download
     live_path: str
-    dashboard_path: str
+    crumbs: Sequence[Link]
     any_filter: bool
 
 
@@ -133,6 +135,7 @@ async def _page(room: Room, asked: Asked, after: str | None) -> UsagePage:
         found = await usage_overviews.record_list(viewer, account_id, query, ROWS, after)
     rows, totals = found.page.rows, found.totals
     live = asked.more.get("live") != "off"
+    shown = chips(asked, found.labels)
     last = found.page.cursor(len(rows) - 1) if found.page.has_next else None
     return UsagePage(
         asked=asked,
@@ -142,7 +145,7 @@ async def _page(room: Room, asked: Asked, after: str | None) -> UsagePage:
         now=room.seat.now,
         presets=preset_links(asked, PRESETS),
         sides=whose_links(asked) if sees_all(room) else (),
-        chips=chips(asked, found.labels),
+        chips=shown,
         choices=await _choices(room, asked, query),
         filter_path=asked.link(filter=None if asked.more.get("filter") else OPEN),
         lines=[_line(room, row, found.labels) for row in rows],
@@ -155,9 +158,9 @@ async def _page(room: Room, asked: Asked, after: str | None) -> UsagePage:
         ),
         first_path=asked.link() if after else "",
         next_path=asked.link(after=last) if last else "",
-        csv_path=asked.link(room.path("usage.csv"), filter=None, live=None),
+        download=download_of(room, asked, "usage", {"filter": None, "live": None}),
         live_path=asked.link(live="off" if live else None),
-        dashboard_path=asked.link(room.path(), filter=None, live=None),
+        crumbs=crumbs(shown, asked, room.path(), f"Calls of {asked.range.words}"),
         any_filter=bool(asked.filters),
     )
 

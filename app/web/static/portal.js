@@ -36,6 +36,38 @@
       event.target.closest("[data-editing]").querySelector("[data-restore]")?.click();
     }
   });
+
+  // One tab stop for many: the arrows, Home and End move within such a group; Delete takes a thing away that can be.
+  const STEPS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, Home: -Infinity, End: Infinity };
+  const stopsOf = (group) => all("[tabindex]", group).filter((one) => !one.closest("[aria-hidden]"));
+  document.addEventListener("keydown", (event) => {
+    const group = event.target.closest?.("[data-rove]");
+    if (!group || event.ctrlKey || event.metaKey || event.altKey) return;
+    const stops = stopsOf(group), next = stops.indexOf(event.target) + STEPS[event.key];
+    if (event.key in STEPS) stops[Math.min(Math.max(next, 0), stops.length - 1)].focus();
+    else if ((event.key === "Delete" || event.key === "Backspace") && "removes" in event.target.dataset) event.target.click();
+    else return;
+    event.preventDefault();
+  });
+  const stand = (target) => {
+    const group = target.closest("[data-rove]");
+    if (group && target.matches("[tabindex]")) for (const one of stopsOf(group)) one.tabIndex = one === target ? 0 : -1;
+  };
+  document.addEventListener("focusin", ({ target }) => stand(target));
+  // A bar's figures, shown when it is pointed at or focused: Escape hides them, and a touch shows them before a second one follows.
+  let touched = null;
+  document.addEventListener("click", (event) => {
+    const column = event.pointerType === "touch" ? event.target.closest(".column") : null;
+    if (column && column !== touched) event.preventDefault();
+    if (touched !== column) touched?.classList.remove("shown");
+    touched = column;
+    column?.classList.add("shown");
+  }, true);
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") for (const one of all(".column:is(:hover, :focus-within, .shown)")) one.classList.add("hushed");
+  });
+  for (const name of ["focusin", "pointerover"])
+    document.addEventListener(name, (event) => all(".column.hushed").forEach((one) => one.contains(event.target) || one.classList.remove("hushed")));
   document.addEventListener("input", (event) => {
     const list = event.target.dataset?.filter && document.querySelector(event.target.dataset.filter);
     const words = event.target.value.trim().toLowerCase();
@@ -80,29 +112,22 @@
     for (const one of button.parentElement.querySelectorAll("button")) one.setAttribute("aria-pressed", one === button);
   };
 
+  // Said where it was done, since over a dialog nothing else is heard.
   const copy = async (button) => {
-    const text = button.dataset.copy;
-    const shown = button.previousElementSibling;
+    const note = button.nextElementSibling;
+    let words = "Copied";
     try {
-      await navigator.clipboard.writeText(text);
-      say("Copied.");
+      await navigator.clipboard.writeText(button.dataset.copy);
     } catch {
-      const range = document.createRange();
-      range.selectNodeContents(shown);
-      getSelection().removeAllRanges();
-      getSelection().addRange(range);
-      say("Selected: copy it with your keyboard.");
+      getSelection().selectAllChildren(button.previousElementSibling);
+      words = "Selected: copy it with your keyboard";
     }
+    note.textContent = words;
+    button.classList.toggle("done", words === "Copied");
+    setTimeout(() => { note.textContent = ""; button.classList.remove("done"); }, TOAST_MS);
   };
 
   // Toasts: what went well goes by itself, what failed stays; over an open dialog they stand in it.
-  const say = (sentence) => {
-    const toast = document.createElement("p");
-    toast.className = "toast";
-    toast.textContent = sentence;
-    toasts().append(toast);
-    greet();
-  };
   const greet = () => {
     const box = dialog();
     for (const toast of all(".toast", toasts())) {
@@ -171,6 +196,7 @@
   document.addEventListener("htmx:after:swap", () => {
     if (back) document.querySelector(back)?.focus();
     back = "";
+    stand(document.activeElement);
     if (document.activeElement?.matches("[data-select]")) document.activeElement.select();
   });
 
@@ -180,11 +206,41 @@
     waiting = Math.max(0, waiting + by);
     document.body.classList.toggle("waiting", waiting > 0);
   };
-  document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => { if (!isLive(ctx)) wait(1); });
-  document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => { if (!isLive(ctx)) wait(-1); });
+  // What a list is asked for stands in its place as a skeleton, if it takes long; a form is sent once, however often it is pressed.
+  const marked = new WeakMap();
+  document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
+    if (isLive(ctx)) return;
+    wait(1);
+    const target = typeof ctx.target === "string" ? document.querySelector(ctx.target) : ctx.target;
+    if (ctx.request.method !== "GET" || !target?.matches("section, div[id], main")) return;
+    marked.set(ctx, target);
+    target.setAttribute("aria-busy", "true");
+  });
+  document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
+    if (isLive(ctx)) return;
+    wait(-1);
+    marked.get(ctx)?.removeAttribute("aria-busy");
+    if (ctx.sourceElement?.matches?.("form")) release(ctx.sourceElement);
+  });
+  const buttonsOf = (form) => all("button:not([type=button])", form);
+  const release = (form) => {
+    delete form.dataset.sending;
+    for (const one of buttonsOf(form)) one.removeAttribute("aria-disabled");
+  };
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.method !== "post") return;
+    if ("sending" in form.dataset) { event.preventDefault(); event.stopImmediatePropagation(); return; }
+    form.dataset.sending = "";
+    for (const one of buttonsOf(form)) one.setAttribute("aria-disabled", "true");
+    // A file that is sent back leaves the page as it is.
+    if (!form.hasAttribute("hx-post")) setTimeout(release, TOAST_MS, form);
+  }, true);
   document.addEventListener("htmx:error", ({ detail: { ctx } }) => {
     if (ctx) warn(isLive(ctx) || ctx.request.method === "GET" ? "offline" : "broken");
   });
   document.querySelector(".side [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+  // For the page that says that there is no connection.
+  if (!navigator.serviceWorker?.controller) navigator.serviceWorker?.register("/worker.js").catch(() => {});
   greet();
 })();

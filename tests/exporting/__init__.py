@@ -1,0 +1,1 @@
+"""Tests of exports as files, as app/exporting is laid out."""
