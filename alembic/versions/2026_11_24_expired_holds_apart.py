@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "b3f7a1c25d08"
-down_revision = "b1a7c0de5e11"
+down_revision = "16df22c5537d"
 branch_labels = None
 depends_on = None
 
