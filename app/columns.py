@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     BigInteger,
@@ -11,14 +11,17 @@ from sqlalchemy import (
     Date,
     DateTime,
     Dialect,
+    ScalarSelect,
     SmallInteger,
     String,
     TypeDecorator,
     bindparam,
+    select,
 )
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.visitors import InternalTraversal
 
+T = TypeVar("T")
 Micro = BigInteger
 Read = Callable[[Any], Any]
 """How a column's value is read from what the driver gives."""
@@ -162,3 +165,8 @@ def _today_sqlite(element: today, compiler: Any, **kwargs: Any) -> str:
 @compiles(today, "postgresql")
 def _today_postgresql(element: today, compiler: Any, **kwargs: Any) -> str:
     return f"CAST({compiler.process(element.moment, **kwargs)} AT TIME ZONE 'UTC' AS date)"
+
+
+def once(clock: ColumnElement[T]) -> ScalarSelect[T]:
+    """Ask the clock once in a statement. Compare a column with this, else no index serves: the clock goes on from row to row."""
+    return select(clock).scalar_subquery()

@@ -35,6 +35,7 @@ from app.columns import (
     _ClockShift,
     folded,
     now,
+    once,
     this_month,
     today,
 )
@@ -81,6 +82,7 @@ __all__ = [
     "locked",
     "now",
     "of_sqlite",
+    "once",
     "skip_locked",
     "this_month",
     "today",

@@ -10,7 +10,7 @@ from sqlmodel import col
 
 from app.batcher import Batcher
 from app.credentials import secret_hash
-from app.database import AnySelect, Connection, Database, now
+from app.database import AnySelect, Connection, Database, now, once
 from app.errors import Refusal, Unauthenticated, Unavailable
 from app.metering.calls import (
     Answer,
@@ -149,7 +149,7 @@ def _weight(call: Call) -> int:
 
 _WITH_EXPIRED: AnySelect = (
     select(col(Hold.account_id))
-    .where(OPEN, col(Hold.expires_at) <= now())
+    .where(OPEN, col(Hold.expires_at) <= once(now()))
     .distinct()
     .limit(SWEPT_ACCOUNTS)
 )

@@ -12,7 +12,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from app.bulk import Changes, Way, locks, read_all
-from app.database import Connection, Read, now, of_sqlite, this_month
+from app.database import Connection, Read, now, of_sqlite, once, this_month
 from app.dialects import any_of
 from app.ledger.wallets import WalletState, load_wallets, versions_of_wallets, wallets_of
 from app.metering.books import Books, CounterKey, CounterState, counters_read, load_counters
@@ -339,8 +339,7 @@ def _holds(parts: tuple[str, ...], *, sqlite: bool) -> Any:
             and_(
                 any_of(table.account_id, "accounts", sqlite=sqlite),
                 OPEN,  # as text: a parameter would keep planners from the partial index
-                table.expires_at
-                <= select(now()).scalar_subquery(),  # asked once, so an index serves
+                table.expires_at <= once(now()),
             )
         )
     of_member, of_key = aliased(MonthCounter), aliased(MonthCounter)

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, case, func, literal, literal_column, select, u
 from sqlmodel import col
 
 from app.access import Seat, Viewer, reads
-from app.database import AnySelect, now, this_month, today
+from app.database import AnySelect, now, once, this_month, today
 from app.dialects import any_of
 from app.errors import Invalid, Refusal
 from app.ledger.posting import LIFETIME
@@ -93,8 +93,8 @@ def _now_there(*, sqlite: bool) -> AnySelect:
         select(func.coalesce(func.sum(col(UsageDay.cost_micro)), 0))
         .where(
             col(UsageDay.account_id) == account_id,
-            col(UsageDay.day) >= this_month(),
-            col(UsageDay.day) <= today(),
+            col(UsageDay.day) >= once(this_month()),
+            col(UsageDay.day) <= once(today()),
         )
         .scalar_subquery()
     )
