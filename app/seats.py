@@ -106,6 +106,8 @@ class Viewer:
     key: KeyFacts | None = None
     stripe: "Stripe | None" = None
     seats: dict[UUID, Seat] = field(default_factory=dict)
+    balances: dict[UUID, Any] = field(default_factory=dict)
+    """Balances that were read in one statement with a seat, for the one verb that tells them."""
 
     @property
     def person(self) -> Person:
@@ -124,7 +126,7 @@ class Viewer:
     def as_system(self) -> Self:
         """The service itself, as it acts upon what this viewer, or a hosted service, has caused."""
         kind = AuditActorKind.SYSTEM
-        return replace(self, user=None, key=None, kind=kind, session_id=None, seats={})
+        return replace(self, user=None, key=None, kind=kind, session_id=None, seats={}, balances={})
 
 
 SEAT_COLUMNS: tuple[Any, ...] = (

@@ -18,17 +18,19 @@ from app.errors import Unauthenticated, WrongKeyType
 from app.ids import new_id
 from app.models import Account, AuditActorKind, Member
 from app.models.keys import KeySecret, ManagementKey, ManagementKeyUse
+from app.models.ledger import Wallet
 from app.money import DISABLED
 from app.pages import Cursors, Page, check_first, page_of
 from app.permissions import Permission, roles_with
 from app.resolvers._lists import after_key, moment_key, plain_key, rows_of_each
+from app.resolvers.balances import present_columns, present_row
 from app.seats import KeyFacts
 
 MAKERS = roles_with(Permission.MANAGE_MANAGEMENT_KEYS)
 UNIQUE = ("management_key_id", "hour", "ip", "path", "range")
 
 
-async def viewer_of_secret(viewer: Viewer, secret: str) -> Viewer:
+async def viewer_of_secret(viewer: Viewer, secret: str, *, with_balance: bool) -> Viewer:
     """Make the viewer of a management key's secret. Raises `WrongKeyType`, `Unauthenticated`."""
     kind = key_kind(secret)
     if kind is KeyKind.STANDARD:
@@ -36,7 +38,7 @@ async def viewer_of_secret(viewer: Viewer, secret: str) -> Viewer:
     if kind is not KeyKind.MANAGEMENT:
         raise Unauthenticated
     hashed = secret_hash(viewer.settings.key_pepper.get_secret_value(), secret)
-    row = await viewer.database.row(_working(), {"hashed": hashed})
+    row = await viewer.database.row(_working(with_balance=with_balance), {"hashed": hashed})
     if row is None or not hmac.compare_digest(row.secret_hash, hashed):
         raise Unauthenticated
     facts = row._mapping  # noqa: SLF001 - a Row's public accessor
@@ -51,11 +53,12 @@ async def viewer_of_secret(viewer: Viewer, secret: str) -> Viewer:
         kind=AuditActorKind.MANAGEMENT_KEY,
         key=KeyFacts(row.key_id, row.key_name),
         seats={seat.account_id: seat},
+        balances={seat.account_id: present_row(row)} if with_balance else {},
     )
 
 
-@lru_cache(maxsize=1)
-def _working() -> AnySelect:
+@lru_cache
+def _working(*, with_balance: bool) -> AnySelect:
     """Select the key of a secret if it works, with what a seat needs of its account."""
     shown: tuple[Any, ...] = (
         col(KeySecret.secret_hash),
@@ -68,8 +71,9 @@ def _working() -> AnySelect:
         *(col(getattr(Account, name)) for name in ("kind", "name", "slug", "created_at")),
         col(Account.default_quota),
     )
-    return (
-        select(*shown, *account, now().label("now"))
+    balance = present_columns() if with_balance else ()
+    found = (
+        select(*shown, *account, now().label("now"), *balance)
         .join_from(
             KeySecret, ManagementKey, col(ManagementKey.id) == col(KeySecret.management_key_id)
         )
@@ -83,9 +87,12 @@ def _working() -> AnySelect:
             col(Account.dissolved_at).is_(None),
             # A key never has more than its maker has now, whatever became of ending it.
             col(Member.ended_at).is_(None),
-            col(Member.role).in_(MAKERS),
+            or_(*(col(Member.role) == role for role in sorted(MAKERS, key=str))),
         )
     )
+    if with_balance:
+        found = found.join(Wallet, col(Wallet.account_id) == col(Account.id))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

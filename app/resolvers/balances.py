@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, case, func, literal, literal_column, select, union_all
+from sqlalchemy import case, func, literal, literal_column, select, union_all
 from sqlmodel import col
 
 from app.access import Seat, Viewer, reads
@@ -71,21 +71,30 @@ async def balance(
     return answers | (await _past(viewer, past, at) if past else {})
 
 
-async def _present(viewer: Viewer, seats: Mapping[UUID, Seat]) -> dict[UUID, BalanceRow]:
+async def _present(viewer: Viewer, seats: Mapping[UUID, Seat]) -> Mapping[UUID, BalanceRow]:
+    if viewer.balances.keys() >= seats.keys():
+        return viewer.balances
     statement = _now_there(sqlite=viewer.database.is_sqlite)
-    values = {"accounts": list(seats), "at": next(iter(seats.values())).now}
-    rows = await viewer.database.rows(statement, values)
-    return {row.account_id: _present_row(row) for row in rows}
+    rows = await viewer.database.rows(statement, {"accounts": list(seats)})
+    return {row.account_id: present_row(row) for row in rows}
 
 
 @lru_cache
 def _now_there(*, sqlite: bool) -> AnySelect:
     account_id = col(Wallet.account_id)
+    return select(account_id, *present_columns()).where(
+        any_of(account_id, "accounts", sqlite=sqlite)
+    )
+
+
+def present_columns() -> tuple[Any, ...]:
+    """Select, beside `account_id`, what `present_row` makes a balance of: in a statement that has the wallet."""
+    account_id = col(Wallet.account_id)
     # Named in the statement itself: only so is the index over just these holds of use.
     is_open: Any = literal_column("holds.status = 'OPEN'")
     run_out = (
         select(func.coalesce(func.sum(col(Hold.amount_micro)), 0))
-        .where(col(Hold.account_id) == account_id, is_open, col(Hold.expires_at) <= bindparam("at"))
+        .where(col(Hold.account_id) == account_id, is_open, col(Hold.expires_at) <= once(now()))
         .scalar_subquery()
     )
     # A gateway's clock may be a little ahead: what it dated into the next month is not this one's.
@@ -98,17 +107,17 @@ def _now_there(*, sqlite: bool) -> AnySelect:
         )
         .scalar_subquery()
     )
-    return select(
-        account_id,
+    return (
         col(Wallet.balance_micro),
         (col(Wallet.held_micro) - run_out).label("held"),
         *(col(getattr(Wallet, name)) for name in SUMS),
         month_used.label("month_used"),
         now().label("at"),
-    ).where(any_of(account_id, "accounts", sqlite=sqlite))
+    )
 
 
-def _present_row(row: Any) -> BalanceRow:
+def present_row(row: Any) -> BalanceRow:
+    """Make a balance of a row of `present_columns`."""
     start, end = month_range(month_of(row.at))
     held = int(row.held)
     return BalanceRow(

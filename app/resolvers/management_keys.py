@@ -166,13 +166,17 @@ async def management_key(
 
 
 @anyone
-async def management_key_viewer(viewer: Viewer, secret: str) -> Viewer:
-    """Make the viewer that a key's secret stands for, with its one seat; by one statement at the most.
+async def management_key_viewer(
+    viewer: Viewer, secret: str, *, with_balance: bool = False
+) -> Viewer:
+    """Make the viewer that a key's secret stands for, with its one seat, by one statement at the most.
+
+    With its balance too where that is wanted.
 
     Raises `WrongKeyType` for a well-formed `sk_`, `Unauthenticated` for all else that does not work:
     unknown, revoked, run out, its maker gone or without the permission, its organization dissolved.
     """
-    return await viewer_of_secret(viewer, secret)
+    return await viewer_of_secret(viewer, secret, with_balance=with_balance)
 
 
 @system

@@ -11,7 +11,7 @@ from app.web.rest.window import Window
 def routes(settings: Settings) -> list[BaseRoute]:
     """List what is served."""
     return [
-        Route("/balance", Window(balance.show)),
+        Route("/balance", Window(balance.show, with_balance=True)),
         Route("/usage", Window(usage.show)),
         Route("/ledger", Window(ledger.show)),
         Route("/invoices", Window(invoices.show)),

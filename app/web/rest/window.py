@@ -40,10 +40,14 @@ Show = Callable[[Visit], Awaitable[Response]]
 
 
 class Window:
-    """One address, GET only. Every answer says where the caller's rate limit stands; every use leaves a trace."""
+    """One address, GET only. Every answer says where the caller's rate limit stands; every use leaves a trace.
 
-    def __init__(self, show: Show) -> None:
+    One that is asked often, for little, is answered by one statement: `with_balance` reads it along with the key.
+    """
+
+    def __init__(self, show: Show, *, with_balance: bool = False) -> None:
         self._show = show
+        self._with_balance = with_balance
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -55,7 +59,7 @@ class Window:
         edge_of(request).private = True
         standing = None
         try:
-            standing, visit = await _enter(request)
+            standing, visit = await _enter(request, with_balance=self._with_balance)
             response = await self._traced(visit)
         except Refusal as refusal:
             if standing is None:
@@ -72,13 +76,15 @@ class Window:
         return await self._show(visit)
 
 
-async def _enter(request: Request) -> tuple[Standing, Visit]:
+async def _enter(request: Request, *, with_balance: bool) -> tuple[Standing, Visit]:
     """Know the key, and count the request. Raises `MethodNotAllowed`, `WrongKeyType`, `Unauthenticated`, `RateLimited`."""
     if request.method != "GET":
         raise MethodNotAllowed
     secret = bearer_of(request.headers)
     try:
-        viewer = await management_keys.management_key_viewer(nobody(request), secret or "")
+        viewer = await management_keys.management_key_viewer(
+            nobody(request), secret or "", with_balance=with_balance
+        )
     except Unauthenticated:
         raise Unauthenticated(NO_KEY) from None
     if viewer.key is None:
