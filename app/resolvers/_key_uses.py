@@ -22,8 +22,8 @@ from app.models.ledger import Wallet
 from app.money import DISABLED
 from app.pages import Cursors, Page, check_first, page_of
 from app.permissions import Permission, roles_with
+from app.resolvers._balance_rows import present_columns, present_row
 from app.resolvers._lists import after_key, moment_key, plain_key, rows_of_each
-from app.resolvers.balances import present_columns, present_row
 from app.seats import KeyFacts
 
 MAKERS = roles_with(Permission.MANAGE_MANAGEMENT_KEYS)
