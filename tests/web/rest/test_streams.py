@@ -1,12 +1,15 @@
 """Exports while they run: part by part, one snapshot, ended with their caller, apart from what decides."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from app.models import AuditActorKind
+from app.resolvers import api_keys, gateways, operations
 from app.settings import Settings
 from tests.scene import Scene
 from tests.usage_rows import Made, book
@@ -140,6 +143,38 @@ async def test_exports_that_wait_take_nothing_from_those_who_ask_for_pages(
     for one in callers:
         one.may_send.set()
     await asyncio.gather(*work)
+
+
+async def test_exports_that_wait_take_nothing_from_calls(finance: Finance) -> None:
+    await many_calls(finance)
+    operator = replace(finance.scene.fresh(finance.owner), kind=AuditActorKind.OPERATOR)
+    await operations.grant(operator, "acme", 10_000_000, "to be spent")
+    token = await gateways.create_gateway(operator, "beside")
+    mia = finance.scene.fresh(finance.people["mia"])
+    key = (await api_keys.create_api_key(mia, finance.account_id, "beside")).secret
+    callers = [Caller(finance, f"format={form}") for form in ("csv", "ndjson") * 2]
+    work = [asyncio.create_task(one.run()) for one in callers]
+    for one in callers:
+        await until(lambda one=one: one.chunks)
+        one.may_send.clear()
+
+    async def call(path: str, **body: Any) -> Any:
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = await finance.client.post(f"/metering/{path}", json=body, headers=headers)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    for n in range(3):
+        hold = await call("authorize", request_id=f"r{n}", key=key, amount="1")
+        spent = {"model": "m/1", "prompt_tokens": 1, "completion_tokens": 1, "cost": "0.5"}
+        await call("settle", hold_id=hold["hold_id"], event_id=f"e{n}", **spent)
+    for one in callers:
+        one.may_send.set()
+    await asyncio.gather(*work)
+    counts = [len(b"".join(one.chunks).splitlines()) for one in callers]
+    assert counts == [COUNT + 1, COUNT] * 2
+    body = await finance.json("/usage?granularity=total&from=2026-10-01")
+    assert body["totals"]["requests"] == COUNT + 3
 
 
 async def test_a_reader_who_takes_nothing_for_too_long_is_broken_off(
