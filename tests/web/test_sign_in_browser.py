@@ -92,14 +92,10 @@ async def test_a_form_leads_through_the_issuer_and_back(
 
 
 async def test_without_the_issuer_in_the_policy_the_browser_would_stop_there(
-    visitor: Visitor, portal: Settings, scene: Scene
+    portal: Settings, scene: Scene
 ) -> None:
     """Show that the test before this one bites: the same form, with the policy that forgets the issuer."""
     path = await invitation(scene, portal)
-    page = visitor.page
-    await page.goto(f"{portal.base_url}/sign-in")
-    await sign_in(visitor, portal, "somebody@example.com")
-    await page.wait_for_url(f"{portal.base_url}/a/*")
 
     async def forgetful(route: object) -> None:
         answer = await route.fetch()
@@ -109,12 +105,18 @@ async def test_without_the_issuer_in_the_policy_the_browser_would_stop_there(
         headers = {**answer.headers, "content-security-policy": policy.replace(origin, "")}
         await route.fulfill(response=answer, headers=headers)
 
-    await page.route(portal.base_url + path, forgetful)
-    await page.goto(portal.base_url + path)
-    async with page.expect_event("console", lambda message: "form-action" in message.text):
-        await page.get_by_role("button", name="Sign in as someone else").click()
-    assert any("form-action" in one for one in visitor.complaints)
-    assert "authorize" not in page.url
+    # What a service worker fetches passes by no route of Playwright's.
+    async with chromium(service_workers="block") as visitor:
+        page = visitor.page
+        await page.goto(f"{portal.base_url}/sign-in")
+        await sign_in(visitor, portal, "somebody@example.com")
+        await page.wait_for_url(f"{portal.base_url}/a/*")
+        await page.route(portal.base_url + path, forgetful)
+        await page.goto(portal.base_url + path)
+        async with page.expect_event("console", lambda message: "form-action" in message.text):
+            await page.get_by_role("button", name="Sign in as someone else").click()
+        assert any("form-action" in one for one in visitor.complaints)
+        assert "authorize" not in page.url
 
 
 async def test_ending_the_sign_in_leads_to_a_page_that_offers_it_again(
