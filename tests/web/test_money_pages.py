@@ -164,6 +164,11 @@ async def test_the_ledger_is_filtered_by_kind_and_downloaded(
     assert lines[0].startswith("id,number,kind,amount,balance_after,description,source,")
     assert ",1,grant,5.000000,5.000000,'=1+1,," in lines[1]
     assert ",2,adjustment,-2.000000,3.000000,set right,," in lines[2]
+    assert 'href="/a/acme/credits/ledger.csv?kind=grant"' in grants
+    only = await ann.get(f"{CREDITS}/ledger.csv?kind=grant")
+    assert 'filename="acme-ledger-grant.csv"' in only.headers["content-disposition"]
+    assert only.text.splitlines() == lines[:2]
+    assert (await ann.get(f"{CREDITS}/ledger.csv?kind=nonsense")).status_code == 404
 
 
 async def test_invoices_are_listed_and_their_pdf_and_details_are_at_stripe(

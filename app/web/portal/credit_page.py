@@ -183,7 +183,7 @@ async def _page(
     asked = room.request.query_params
     own = room.path("credits")
     kind, after = only(asked, "kind") or "", only(asked, "after")
-    kinds = _kinds(kind)
+    kinds = read_kinds(kind)
     found = await ledger.list_ledger(viewer, account_id, ROWS, after, kinds)
     last = found.cursor(len(found.rows) - 1) if found.has_next else None
     shown = await alerts.list_alerts(viewer, account_id)
@@ -208,12 +208,12 @@ async def _page(
         count=await ledger.count_ledger(viewer, account_id),
         first_path=address(own, {"kind": kind or None}) if after else "",
         next_path=address(own, {"kind": kind or None, "after": last}) if last else "",
-        csv_path=room.path("credits", "ledger.csv"),
+        csv_path=address(room.path("credits", "ledger.csv"), {"kind": kind or None}),
         to_pay=_to_pay((given or {}).get("credits", ""), settings),
     )
 
 
-def _kinds(name: str) -> tuple[LedgerKind, ...]:
+def read_kinds(name: str) -> tuple[LedgerKind, ...]:
     """Read a filter of the address. Raises `NotFound` for a kind that there is none of."""
     known = {one.value.lower(): one for one in LedgerKind}
     if name and name not in known:

@@ -14,7 +14,8 @@ from app.resolvers import audit, ledger, usage, usage_overviews
 from app.resolvers.audit import AuditFilter, AuditRow
 from app.resolvers.ledger import LedgerQuery
 from app.resolvers.usage import ExportFormat, Place, RecordsQuery, UsageQuery
-from app.web.portal import audit_log, dashboard
+from app.web.forms import only
+from app.web.portal import audit_log, credit_page, dashboard
 from app.web.portal.frame import Room, room_of
 from app.web.portal.ranges import Range
 from app.web.portal.usage_asked import Asked, read_asked
@@ -61,13 +62,15 @@ async def sums(request: Request) -> Response:
 
 
 async def entries(request: Request) -> Response:
-    """Write the ledger of the Credits page, oldest first, with the balance after each entry."""
+    """Write the ledger of the Credits page as it is filtered, oldest first, with the balance after each entry."""
     room = await room_of(request, "credits")
-    export = await ledger.export_ledger(room.viewer, room.seat.account_id, LedgerQuery())
+    kind = only(request.query_params, "kind") or ""
+    query = LedgerQuery(kinds=credit_page.read_kinds(kind))
+    export = await ledger.export_ledger(room.viewer, room.seat.account_id, query)
     stack = AsyncExitStack()
     opened = await stack.enter_async_context(export())
     chunks = written(CSV, LEDGER_COLUMNS, opened.parts, ledger_row)
-    return _csv(room, stack, chunks, LEDGER_COLUMNS, "ledger")
+    return _csv(room, stack, chunks, LEDGER_COLUMNS, f"ledger-{kind}" if kind else "ledger")
 
 
 async def events(request: Request) -> Response:
