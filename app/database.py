@@ -54,7 +54,6 @@ from app.statements import (
     of_sqlite,
     skip_locked,
     upsert,
-    upserting,
     utc_parts,
 )
 
@@ -87,7 +86,6 @@ __all__ = [
     "this_month",
     "today",
     "upsert",
-    "upserting",
     "utc_parts",
 ]
 

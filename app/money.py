@@ -4,6 +4,7 @@ import re
 from decimal import Decimal
 
 from app.errors import Invalid
+from app.settings import Settings
 
 MICRO = 1_000_000
 MAX_MICRO = 10**18
@@ -78,3 +79,14 @@ def price_of(micro: int, currency: str, currency_per_unit: str) -> int | None:
     decimals = _DECIMALS.get(currency.upper(), 2)
     price = Decimal(micro).scaleb(-6) * Decimal(currency_per_unit).scaleb(decimals)
     return int(price) if price == price.to_integral_value() else None
+
+
+def price_of_top_up(settings: Settings, micro: int) -> int:
+    """Tell what it costs to buy credits. Raises `Invalid` for amounts out of bounds, or that no coin pays."""
+    least, most = settings.top_up_least, settings.top_up_most
+    if not least * MICRO <= micro <= most * MICRO:
+        raise Invalid(credits=f"Buy {least} to {most:,} credits at a time.")
+    price = price_of(micro, settings.currency, settings.currency_per_unit)
+    if price is None:
+        raise Invalid(credits="Buy an amount that costs whole cents.")
+    return price

@@ -51,12 +51,12 @@ async def upsert(
     """Insert rows; where one with the same unique columns is there, add to these numbers of it, and replace those."""
     if not rows:
         return
-    statement = upserting(model.__table__, unique, add, replace, sqlite=of_sqlite(session))
+    statement = _upserting(model.__table__, unique, add, replace, sqlite=of_sqlite(session))
     await session.execute(statement, list(rows))
 
 
 @lru_cache(maxsize=64)
-def upserting(
+def _upserting(
     table: Table,
     unique: tuple[str, ...],
     add: tuple[str, ...],

@@ -5,11 +5,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, literal_column, select
+from sqlalchemy import func, select
 from sqlmodel import col
 
 from app.database import now, once, this_month, today
 from app.models import Hold, UsageDay, Wallet
+from app.models.metering import OPEN
 from app.months import month_of, month_range
 
 SUMS = ("purchased_micro", "granted_micro", "used_micro", "refunded_micro", "adjusted_micro")
@@ -41,11 +42,9 @@ class BalanceRow:
 def present_columns() -> tuple[Any, ...]:
     """Select, beside `account_id`, what `present_row` makes a balance of: in a statement that has the wallet."""
     account_id = col(Wallet.account_id)
-    # Named in the statement itself: only so is the index over just these holds of use.
-    is_open: Any = literal_column("holds.status = 'OPEN'")
     run_out = (
         select(func.coalesce(func.sum(col(Hold.amount_micro)), 0))
-        .where(col(Hold.account_id) == account_id, is_open, col(Hold.expires_at) <= once(now()))
+        .where(col(Hold.account_id) == account_id, OPEN, col(Hold.expires_at) <= once(now()))
         .scalar_subquery()
     )
     # A gateway's clock may be a little ahead: what it dated into the next month is not this one's.

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from app.models import ExportWhat, FileFormat
 from app.resolvers._usage_query import (
+    NOUN,
     Dimension,
     RecordsQuery,
     UsageFilter,
@@ -17,13 +18,6 @@ from app.resolvers._usage_query import (
 )
 from app.resolvers._usage_records import check_records
 from app.zones import Granularity
-
-NOUN = {
-    Dimension.MODEL: "Model",
-    Dimension.MEMBER: "Member",
-    Dimension.API_KEY: "Key",
-    Dimension.TAG: "Tag",
-}
 
 
 @dataclass(frozen=True, slots=True)

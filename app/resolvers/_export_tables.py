@@ -15,7 +15,7 @@ from app.dialects import rows_in_parts, wire_id_text
 from app.ids import wire_id
 from app.models import ApiKey, ExportWhat, UsageRecord, User
 from app.money import credits_text
-from app.resolvers._export_asked import NOUN, ExportAsked
+from app.resolvers._export_asked import ExportAsked
 from app.resolvers._exports import Opened, Place
 from app.resolvers._usage_finance import (
     bucket_order,
@@ -24,6 +24,7 @@ from app.resolvers._usage_finance import (
     with_record_names,
 )
 from app.resolvers._usage_overviews import only_own
+from app.resolvers._usage_query import NOUN
 from app.resolvers._usage_rows import UsageBucketRow, UsageTotals, bucket_reader
 from app.resolvers._usage_sql import TALLY, TOKENS, edges_of, grouped, with_names
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlmodel import col
 
 from app.access import Actor, Viewer
@@ -150,7 +150,11 @@ def present_addresses(account_id: UUID, folded: Collection[str]) -> AnySelect:
 
 def waiting_addresses(account_id: UUID, folded: Collection[str]) -> AnySelect:
     """Select those of addresses that an invitation waits for."""
-    return select(col(Invitation.email_folded)).where(
+    return select(col(Invitation.email_folded)).where(*_waits_for(account_id, folded))
+
+
+def _waits_for(account_id: UUID, folded: Collection[str]) -> tuple[ColumnElement[bool], ...]:
+    return (
         col(Invitation.account_id) == account_id,
         col(Invitation.status) == InvitationStatus.PENDING,
         col(Invitation.email_folded).in_(folded),
@@ -160,11 +164,7 @@ def waiting_addresses(account_id: UUID, folded: Collection[str]) -> AnySelect:
 async def _waiting_invitations(
     actor: Actor, account_id: UUID, folded: set[str]
 ) -> dict[str, Invitation]:
-    statement = select(Invitation).where(
-        col(Invitation.account_id) == account_id,
-        col(Invitation.status) == InvitationStatus.PENDING,
-        col(Invitation.email_folded).in_(folded),
-    )
+    statement = select(Invitation).where(*_waits_for(account_id, folded))
     ordered = locked(statement.order_by(col(Invitation.id)))
     found = (await actor.session.execute(ordered)).scalars().all()
     return {invitation.email_folded: invitation for invitation in found}

@@ -27,6 +27,15 @@ class Dimension(Enum):
     TAG = "TAG"
 
 
+NOUN = {
+    Dimension.MODEL: "Model",
+    Dimension.MEMBER: "Member",
+    Dimension.API_KEY: "Key",
+    Dimension.TAG: "Tag",
+}
+"""What people call each."""
+
+
 @dataclass(frozen=True, slots=True)
 class UsageFilter:
     """Which calls; None does not filter. Values of one kind are alternatives."""

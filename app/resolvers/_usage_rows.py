@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -13,12 +13,11 @@ from sqlmodel import col
 from app.access import Seat
 from app.database import AnySelect
 from app.dialects import any_of, summed
+from app.metering.decision import SETTLEABLE
 from app.models.ledger import Wallet
 from app.models.metering import EXPIRED, OPEN, Hold
 from app.models.usage import UsageRecord
 from app.resolvers._usage_sql import TALLY
-
-SETTLEABLE = timedelta(hours=72)
 
 
 class UsageTotals(NamedTuple):

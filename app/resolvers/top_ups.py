@@ -12,14 +12,13 @@ from sqlmodel import col
 from app.access import Actor, Seat, Viewer, in_steps, reads, system, writes
 from app.actors import picture
 from app.database import locked
-from app.errors import CapReached, Invalid, Refusal
+from app.errors import CapReached, Refusal
 from app.ids import wire_id
 from app.integrations.stripe import Checkout, CheckoutOrder
 from app.models import Account, TopUp, TopUpStatus
-from app.money import MICRO, money_text, price_of, short_credits
+from app.money import money_text, price_of_top_up, short_credits
 from app.permissions import Permission
 from app.resolvers.customers import with_customer
-from app.settings import Settings
 
 PRESETS = (10, 25, 50, 100, 250)
 """Credits that a page offers by one press."""
@@ -48,19 +47,8 @@ class TopUpRow:
 COLUMNS = tuple(col(getattr(TopUp, name)) for name in TopUpRow.__slots__)
 
 
-def _price(settings: Settings, amount_micro: int) -> int:
-    """Tell what a top-up costs. Raises `Invalid` for amounts out of bounds, or that no coin pays."""
-    least, most = settings.top_up_least, settings.top_up_most
-    if not least * MICRO <= amount_micro <= most * MICRO:
-        raise Invalid(**{CREDITS_FIELD: f"Buy {least} to {most:,} credits at a time."})
-    price = price_of(amount_micro, settings.currency, settings.currency_per_unit)
-    if price is None:
-        raise Invalid(**{CREDITS_FIELD: "Buy an amount that costs whole cents."})
-    return price
-
-
 def _amount_makes_sense(viewer: Viewer, amount_micro: int) -> None:
-    _price(viewer.settings, amount_micro)
+    price_of_top_up(viewer.settings, amount_micro)
 
 
 @writes(Permission.MANAGE_BILLING, on=Account, check=_amount_makes_sense)
@@ -81,7 +69,7 @@ async def open_top_up(actor: Actor, account: Account, amount_micro: int) -> TopU
         account_id=account.id,
         user_id=actor.user.id,
         amount_micro=amount_micro,
-        price_minor=_price(settings, amount_micro),
+        price_minor=price_of_top_up(settings, amount_micro),
         currency=settings.currency,
         created_at=actor.now,
     )

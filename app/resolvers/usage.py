@@ -18,6 +18,7 @@ from app.resolvers._exports import Export, Place
 from app.resolvers._usage_exports import ExportFormat
 from app.resolvers._usage_finance import NamedRecord, UsagePage
 from app.resolvers._usage_query import (
+    NOUN,
     Dimension,
     RecordsQuery,
     UsageFilter,
@@ -38,6 +39,7 @@ from app.resolvers._usage_sql import must_own
 from app.zones import Granularity
 
 __all__ = [
+    "NOUN",
     "Dimension",
     "ExportFormat",
     "Granularity",

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import cache
 from typing import ClassVar
 
 from starlette.requests import Request
@@ -27,9 +28,14 @@ async def page(request: Request) -> Response:
 
 
 async def worker(_request: Request) -> Response:
-    """Give the worker's script; it changes with what it keeps, so that browsers fetch that anew."""
+    """Give the worker's script."""
+    return Response(_script(), media_type="text/javascript", headers={"Cache-Control": "no-cache"})
+
+
+@cache
+def _script() -> str:
+    """Write the script; it changes with what it keeps, so that browsers fetch that anew."""
     kept = [PATH, *(static_path(name) for name in KEPT)]
     looks = [(TEMPLATES / name).read_text() for name in (OfflinePage.template, "base.html")]
     name = hashlib.sha256(f"{kept}{looks}".encode()).hexdigest()[:12]
-    script = ENVIRONMENT.get_template("worker.js").render(kept=kept, name=f"r9s-{name}")
-    return Response(script, media_type="text/javascript", headers={"Cache-Control": "no-cache"})
+    return ENVIRONMENT.get_template("worker.js").render(kept=kept, name=f"r9s-{name}")

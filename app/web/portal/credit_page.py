@@ -12,7 +12,7 @@ from starlette.responses import Response
 from app.errors import Conflict, Invalid, NotFound, Unavailable
 from app.ids import id_of
 from app.models import LedgerKind, TopUpStatus
-from app.money import MICRO, money_text, parse_credits, price_of, short_credits
+from app.money import MICRO, money_text, parse_credits, price_of, price_of_top_up, short_credits
 from app.resolvers import alerts, balances, billing, ledger, top_ups, users
 from app.resolvers.alerts import AlertRow
 from app.resolvers.balances import BalanceRow
@@ -125,13 +125,9 @@ async def price(request: Request) -> Response:
 
 def _to_pay(text: str, settings: Settings) -> str:
     try:
-        micro = _amount(text)
+        return _price(price_of_top_up(settings, _amount(text)), settings)
     except Invalid:
         return ""
-    if not settings.top_up_least * MICRO <= micro <= settings.top_up_most * MICRO:
-        return ""
-    minor = price_of(micro, settings.currency, settings.currency_per_unit)
-    return "" if minor is None else _price(minor, settings)
 
 
 def _amount(text: str) -> int:
@@ -230,12 +226,8 @@ def _kind_links(own: str, chosen: str) -> list[Link]:
 
 
 def _offers(settings: Settings) -> list[Offer]:
-    offers = []
-    for whole in top_ups.PRESETS:
-        price = price_of(whole * MICRO, settings.currency, settings.currency_per_unit)
-        if price is not None and settings.top_up_least <= whole <= settings.top_up_most:
-            offers.append(Offer(str(whole), _price(price, settings)))
-    return offers
+    offers = ((str(whole), _to_pay(str(whole), settings)) for whole in top_ups.PRESETS)
+    return [Offer(whole, price) for whole, price in offers if price]
 
 
 def _price(minor: int, settings: Settings) -> str:

@@ -13,7 +13,7 @@ from app.months import month_of, month_range
 from app.permissions import AccountKind
 from app.resolvers import balances, members, usage_overviews
 from app.resolvers.members import MemberRow
-from app.resolvers.usage import Dimension, UsageFilter
+from app.resolvers.usage import NOUN, Dimension, UsageFilter
 from app.resolvers.usage_overviews import Figure, OverviewQuery, Ranking, UsageOverview
 from app.web.forms import only
 from app.web.portal.download_menu import Download, download_of
@@ -22,7 +22,6 @@ from app.web.portal.frame import Room, room_of
 from app.web.portal.live import answer, unchanged
 from app.web.portal.ranges import PRESETS, words
 from app.web.portal.usage_asked import (
-    NOUN,
     PARAMETER,
     Asked,
     Chip,

@@ -13,11 +13,12 @@ from app.ids import id_of, wire_id
 from app.permissions import AccountKind
 from app.resolvers import exports
 from app.resolvers.exports import ExportAsked, ExportRow, ExportStatus, ExportWhat, FileFormat
+from app.resolvers.usage import NOUN, Dimension
 from app.web.portal import dashboard, ranges
 from app.web.portal.download_menu import LABELS
 from app.web.portal.downloads import must_be_right, named
 from app.web.portal.frame import Room, room_of
-from app.web.portal.usage_asked import NOUN, Asked, read_asked
+from app.web.portal.usage_asked import Asked, read_asked
 from app.web.sign_in import see_other
 
 MEDIA_TYPES = {
@@ -140,18 +141,9 @@ async def ask_records(request: Request) -> Response:
     """Ask for the records of the Usage page."""
     room = await room_of(request, "usage")
     form = await room.form()
-    asked = read_asked(room, room.path("usage"), {})
-    must_be_right(asked)
-    span = asked.range
-    wanted = ExportAsked(
-        ExportWhat.RECORDS,
-        _format(form),
-        span.start,
-        span.end,
-        asked.which,
-        f"{room.seat.slug}-{named('usage', span)}",
+    return await _ask(
+        room, form, read_asked(room, room.path("usage"), {}), ExportWhat.RECORDS, "usage"
     )
-    return await _ask(room, asked, wanted)
 
 
 async def ask_sums(request: Request) -> Response:
@@ -159,19 +151,7 @@ async def ask_sums(request: Request) -> Response:
     room = await room_of(request, "dashboard")
     form = await room.form()
     asked, split, _figure = dashboard.read(room)
-    must_be_right(asked)
-    span = asked.range
-    wanted = ExportAsked(
-        ExportWhat.SUMS,
-        _format(form),
-        span.start,
-        span.end,
-        asked.which,
-        f"{room.seat.slug}-{named('dashboard', span)}",
-        split,
-        span.granularity,
-    )
-    return await _ask(room, asked, wanted)
+    return await _ask(room, form, asked, ExportWhat.SUMS, "dashboard", split)
 
 
 def _format(form: Mapping[str, str]) -> FileFormat:
@@ -182,7 +162,26 @@ def _format(form: Mapping[str, str]) -> FileFormat:
         raise Invalid(format="Choose Excel or Parquet.") from None
 
 
-async def _ask(room: Room, asked: Asked, wanted: ExportAsked) -> Response:
+async def _ask(
+    room: Room,
+    form: Mapping[str, str],
+    asked: Asked,
+    what: ExportWhat,
+    name: str,
+    split: Dimension = Dimension.MODEL,
+) -> Response:
+    must_be_right(asked)
+    span = asked.range
+    wanted = ExportAsked(
+        what,
+        _format(form),
+        span.start,
+        span.end,
+        asked.which,
+        f"{room.seat.slug}-{named(name, span)}",
+        split,
+        span.granularity,
+    )
     verb = exports.ask_own_export if asked.mine else exports.ask_export
     try:
         await verb(room.viewer, room.seat.account_id, wanted)

@@ -11,7 +11,7 @@ from app.errors import Invalid
 from app.ids import id_of, wire_id
 from app.permissions import AccountKind
 from app.resolvers import usage_overviews
-from app.resolvers.usage import Dimension, UsageFilter
+from app.resolvers.usage import NOUN, Dimension, UsageFilter
 from app.resolvers.usage_overviews import Label, Value
 from app.web.forms import only
 from app.web.portal.bars import address
@@ -23,12 +23,6 @@ PARAMETER = {
     Dimension.MEMBER: "member",
     Dimension.API_KEY: "key",
     Dimension.TAG: "tag",
-}
-NOUN = {
-    Dimension.MODEL: "Model",
-    Dimension.MEMBER: "Member",
-    Dimension.API_KEY: "Key",
-    Dimension.TAG: "Tag",
 }
 KIND_OF_ID = {Dimension.MEMBER: "member", Dimension.API_KEY: "api_key"}
 NO_TAG = "no tag"

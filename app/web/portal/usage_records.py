@@ -12,7 +12,7 @@ from starlette.responses import Response
 from app.ids import id_of, wire_id
 from app.permissions import AccountKind
 from app.resolvers import usage_overviews
-from app.resolvers.usage import Dimension, RecordsQuery, UsageRecordRow, UsageTotals
+from app.resolvers.usage import NOUN, Dimension, RecordsQuery, UsageRecordRow, UsageTotals
 from app.resolvers.usage_overviews import Label, RecordDetail, UsageChoices
 from app.web.forms import only
 from app.web.portal.download_menu import Download, download_of
@@ -21,7 +21,6 @@ from app.web.portal.frame import Room, room_of
 from app.web.portal.live import answer, unchanged
 from app.web.portal.ranges import PRESETS
 from app.web.portal.usage_asked import (
-    NOUN,
     PARAMETER,
     Asked,
     Chip,
