@@ -142,6 +142,9 @@ async def test_an_organization_is_created_from_the_switcher(scene: Scene, tab: O
     )
     assert "since that one is taken" in (await ann.part(f"{slug}b%20Acme%20b")).text
     assert "Its address" not in (await ann.part(f"{slug}%20")).text
+    nobody = await tab()
+    assert "b-acme-b" not in (asked := await nobody.part(f"{slug}b%20Acme%20b")).text
+    assert asked.status_code == 401
     part = await ann.part("/organizations/new")
     assert "<html" not in part.text
     quick = await ann.submit(part, "/organizations", quick=True, name="Other")
