@@ -2,19 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from functools import lru_cache
 from itertools import count
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Table
 from sqlalchemy.dialects.postgresql import dialect as postgresql_dialect
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 
-from app.database import Connection, Outrun, Read, Session
+from app.database import Connection, EnumNumber, EnumText, Outrun, Read, Session
 
-_POSTGRESQL: Any = postgresql_dialect  # its constructor is untyped
-_SQLITE: Any = sqlite_dialect  # as above
+_POSTGRESQL: Any = postgresql_dialect()  # type: ignore[no-untyped-call]
+_SQLITE: Any = sqlite_dialect()
 Row = dict[str, Any]
 
 
@@ -72,40 +72,64 @@ async def write_all(connection: Session | Connection, changes: Changes) -> None:
         # What is new in the session comes first: these rows may refer to it.
         await connection.flush()
         plain = await connection.connection()
-    if plain.dialect.name == "sqlite":
-        for way, rows in changes.parts:
-            sql, fields = _sqlite_sql(way)
-            sent = [_sent([row[name] for row in rows], send) for name, send in fields]
-            await plain.exec_driver_sql(sql, list(zip(*sent, strict=True)))
-        return
-    values = [
-        [_plain(row[name]) for row in rows] for way, rows in changes.parts for name in way.columns
-    ]
+    write = _write_each if plain.dialect.name == "sqlite" else _write_together
+    await write(plain, changes)
+
+
+async def _write_each(connection: Any, changes: Changes) -> None:
+    """Write one part after the other, as SQLite does it best."""
+    for way, rows in changes.parts:
+        sql, names = _sqlite_sql(way)
+        sent = _sent(rows, names, _senders(way, names, sqlite=True))
+        await connection.exec_driver_sql(sql, list(zip(*sent, strict=True)))
+
+
+async def _write_together(connection: Any, changes: Changes) -> None:
+    """Write all parts by one statement, as PostgreSQL does it best."""
+    values: list[Any] = []
+    for way, rows in changes.parts:
+        values += _sent(rows, way.columns, _senders(way, way.columns, sqlite=False))
     guarded = None
     for way, rows in changes.parts:
         if way.guarded and rows[0]["version"] is not None:
             guarded = way
-            values += [[row[name] for row in rows] for name in (*way.by, "version")]
+            values += _sent(rows, (*way.by, "version"), {})
     statement = _sql(tuple(way for way, _rows in changes.parts), guarded)
-    written = await plain.exec_driver_sql(statement, tuple(values))
+    written = await connection.exec_driver_sql(statement, tuple(values))
     if guarded is not None and not written.scalar_one():
         raise Outrun
-
-
-def _plain(value: Any) -> Any:
-    return value.value if isinstance(value, Enum) else value
 
 
 Send = Callable[[Any], Any]
 
 
-def _sent(values: list[Any], send: Send | None) -> list[Any]:
-    return values if send is None else list(map(send, values))
+def _sent(
+    rows: Sequence[Row], names: tuple[str, ...], senders: dict[int, Send]
+) -> list[Sequence[Any]]:
+    """Turn rows into columns, those with a sender passed through it."""
+    columns: list[Sequence[Any]] = list(zip(*map(itemgetter(*names), rows), strict=True))
+    for place, send in senders.items():
+        columns[place] = list(map(send, columns[place]))
+    return columns
+
+
+@lru_cache(maxsize=256)
+def _senders(way: Way, names: tuple[str, ...], *, sqlite: bool) -> dict[int, Send]:
+    """Give what SQLAlchemy passes a column's values through, by the column's place."""
+    found: dict[int, Send] = {}
+    for place, name in enumerate(names):
+        kind = way.table.c[name].type
+        # PostgreSQL's driver takes all but enums as they are.
+        if sqlite or isinstance(kind, EnumNumber | EnumText):
+            send = kind._cached_bind_processor(_SQLITE if sqlite else _POSTGRESQL)  # noqa: SLF001 - what SQLAlchemy itself applies
+            if send is not None:
+                found[place] = send
+    return found
 
 
 @lru_cache(maxsize=128)
-def _sqlite_sql(way: Way) -> tuple[str, list[tuple[str, Send | None]]]:
-    """Write a statement for one row, and name its values in order, with what each passes through."""
+def _sqlite_sql(way: Way) -> tuple[str, tuple[str, ...]]:
+    """Write a statement for one row, and name its values in order."""
     table = f'"{way.table.name}"'
     names = way.columns
     if way.by:
@@ -113,12 +137,10 @@ def _sqlite_sql(way: Way) -> tuple[str, list[tuple[str, Send | None]]]:
         changed += [f'"{name}" = ?' for name in way.replace]
         same = " AND ".join(f'"{name}" = ?' for name in way.by)
         sql = f"UPDATE {table} SET {', '.join(changed)} WHERE {same}"  # noqa: S608 - our own names
-        names = (*way.add, *way.replace, *way.by)
-    else:
-        marks = ", ".join("?" * len(names))
-        sql = f"INSERT INTO {table} AS old ({_names(names)}) VALUES ({marks}){_upsert(way)}"  # noqa: S608 - our own names
-    dialect = _SQLITE()
-    return sql, [(name, way.table.c[name].type._cached_bind_processor(dialect)) for name in names]  # noqa: SLF001 - what SQLAlchemy itself applies
+        return sql, (*way.add, *way.replace, *way.by)
+    marks = ", ".join("?" * len(names))
+    sql = f"INSERT INTO {table} AS old ({_names(names)}) VALUES ({marks}){_upsert(way)}"  # noqa: S608 - our own names
+    return sql, names
 
 
 @lru_cache(maxsize=512)
@@ -149,7 +171,7 @@ def _sql(ways: tuple[Way, ...], guarded: Way | None) -> str:
 
 def _array(way: Way, name: str, number: int) -> str:
     # Without a length: a text that is too long is refused, where a cast would cut it.
-    kind = way.table.c[name].type.compile(dialect=_POSTGRESQL()).partition("(")[0]
+    kind = way.table.c[name].type.compile(dialect=_POSTGRESQL).partition("(")[0]
     return f"CAST(${number} AS {kind}[])"
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -27,6 +28,16 @@ Read = Callable[[Any], Any]
 """How a column's value is read from what the driver gives."""
 
 
+@lru_cache(maxsize=4096)
+def _sqlite_moment(value: datetime | None) -> str | None:
+    """Write a moment as SQLite's rows hold it: most of those that are written together are the same."""
+    if value is None:
+        return None
+    if value.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
 def _moment_of_sqlite(value: str | None) -> datetime | None:
     return None if value is None else datetime.fromisoformat(f"{value}+00:00")
 
@@ -42,6 +53,10 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is not None and value.tzinfo is None:
             raise ValueError("a time without a zone")
         return value.astimezone(UTC) if value is not None else None
+
+    def bind_processor(self, dialect: Dialect) -> Read | None:
+        """Write for SQLite what its own type writes. SQLAlchemy's own writer takes ten times as long."""
+        return _sqlite_moment if dialect.name == "sqlite" else super().bind_processor(dialect)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Read | None:  # noqa: ARG002 - SQLAlchemy gives it
         """SQLite holds a text without a zone; it is UTC. SQLAlchemy's own reader takes three times as long."""

@@ -145,6 +145,9 @@ class Database:
                 "idle_in_transaction_session_timeout": "60s",
                 # Plans are made once: those of many rows at once take longer to make than to run.
                 "plan_cache_mode": "force_generic_plan" if writing else "auto",
+                # Plans that are kept may be of tables that were empty then: by an index, they stay good.
+                "enable_seqscan": "off" if writing else "on",
+                "jit": "off",
             }
         engine = create_async_engine(
             self.url,

@@ -39,9 +39,13 @@ class CounterState:
     used_micro: int = 0
     held_micro: int = 0
     last_used_at: datetime | None = None
+    changed: bool = False
+    """Whether it is to be written."""
 
 
-_FIELDS = tuple(CounterState.__slots__)
+_FIELDS = tuple(CounterState.__slots__)[:-1]
+Both = tuple[CounterState, CounterState]
+"""A month's counters of a member and of a key of theirs."""
 _SAVING = Way(
     _COUNTERS,
     _FIELDS,
@@ -60,7 +64,6 @@ class Books:
     spent: dict[UUID, int] = field(default_factory=dict)
     """What each account's calls cost that are counted here and moved when they are written."""
     changed_wallets: dict[UUID, WalletState] = field(default_factory=dict)
-    changed_counters: dict[CounterKey, CounterState] = field(default_factory=dict)
     begun: set[UUID] = field(default_factory=set)
     """Keys whose month of use begins here."""
 
@@ -79,20 +82,18 @@ class Books:
         """Take in a counter that was read. Nothing may have been decided by it before."""
         self.counters[CounterKey(counter.subject_id, counter.month)] = counter
 
-    def both(
-        self, account_id: UUID, member_id: UUID, api_key_id: UUID, month: date
-    ) -> tuple[CounterState, CounterState]:
+    def both(self, account_id: UUID, member_id: UUID, api_key_id: UUID, month: date) -> Both:
         """Give the counters of a member and a key of theirs."""
         return (
             self.counter(member_id, month, account_id, CounterKind.MEMBER),
             self.counter(api_key_id, month, account_id, CounterKind.API_KEY),
         )
 
-    def hold(self, counters: tuple[CounterState, CounterState], amount_micro: int) -> None:
+    def hold(self, counters: Both, amount_micro: int) -> None:
         """Hold more, or with a negative amount less, in a month and in its account's wallet."""
         for counter in counters:
             counter.held_micro += amount_micro
-            self._change(counter)
+            counter.changed = True
         wallet = self.wallets[counters[0].account_id]
         wallet.held_micro += amount_micro
         self.changed_wallets[wallet.account_id] = wallet
@@ -106,9 +107,7 @@ class Books:
         """Tell what an account has used in all."""
         return self.wallets[account_id].used_micro + self.spent.get(account_id, 0)
 
-    def use(
-        self, counters: tuple[CounterState, CounterState], cost_micro: int, used_at: datetime | None
-    ) -> None:
+    def use(self, counters: Both, cost_micro: int, used_at: datetime | None) -> None:
         """Count what was used, at once, for the decisions that follow; `used_at` is when, None for a correction."""
         account_id = counters[0].account_id
         self.spent[account_id] = self.spent.get(account_id, 0) + cost_micro
@@ -118,10 +117,7 @@ class Books:
                 if counter.last_used_at is None and counter.kind is CounterKind.API_KEY:
                     self.begun.add(counter.subject_id)
                 counter.last_used_at = max(used_at, counter.last_used_at or used_at)
-            self._change(counter)
-
-    def _change(self, counter: CounterState) -> None:
-        self.changed_counters[CounterKey(counter.subject_id, counter.month)] = counter
+            counter.changed = True
 
 
 async def open_books(connection: Session | Connection, account_ids: Collection[UUID]) -> Books:
@@ -155,7 +151,8 @@ def put_books(changes: Changes, books: Books) -> None:
     """Let counters and wallets that were changed be written with these changes."""
     rows = [
         {name: getattr(counter, name) for name in _FIELDS}
-        for counter in books.changed_counters.values()
+        for counter in books.counters.values()
+        if counter.changed
     ]
     changes.put(_SAVING, rows)
     put_wallets(changes, books.changed_wallets.values())

@@ -17,7 +17,7 @@ from app.errors import (
     Unauthenticated,
 )
 from app.ids import new_id
-from app.metering.books import put_books
+from app.metering.books import Both, put_books
 from app.metering.calls import (
     Answer,
     Authorize,
@@ -51,7 +51,7 @@ from app.metering.loading import (
     put_holds,
 )
 from app.metering.pricing import GIVEN, Cost, PriceList, Tokens
-from app.metering.recording import Usage, count_usage, put_usage
+from app.metering.recording import Usage, count_usage, counters_of, put_usage
 from app.metering.routes import KeyRoute, Routes
 from app.models.metering import HoldStatus
 from app.months import month_of
@@ -100,7 +100,7 @@ class Group:
         asked = self._asked(call)
         month = month_of(books.at)
         both = books.both(route.account_id, route.member_id, route.api_key_id, month)
-        standing = self._standing(route, key)
+        standing = self._standing(route, key, both)
         amount = authorized_amount(standing, asked, call.least_micro, books.at)
         # From here on nothing may refuse.
         hold = HoldState(
@@ -118,6 +118,7 @@ class Group:
             status=HoldStatus.OPEN,
             authorized_at=books.at,
             expires_at=books.at + timedelta(seconds=call.ttl_seconds),
+            counters=both,
         )
         books.hold(both, amount)
         self.found.holds[hold.id] = hold
@@ -132,11 +133,10 @@ class Group:
             raise Invalid(amount="Give an amount, or a model with its most tokens.")
         return self.prices.cost(call.model, call.tokens, self.found.books.at).micro
 
-    def _standing(self, route: KeyRoute, key: KeyState) -> Standing:
+    def _standing(self, route: KeyRoute, key: KeyState, both: Both) -> Standing:
         books = self.found.books
         wallet = books.wallets[route.account_id]
-        month = month_of(books.at)
-        member, its_key = books.both(route.account_id, route.member_id, route.api_key_id, month)
+        member, its_key = both
         return Standing(
             available_micro=books.available_micro(route.account_id),
             quota=key.quota,
@@ -152,7 +152,8 @@ class Group:
         )
 
     def _settle(self, call: Settle) -> Booked:
-        before = self._booked_before(call.caller, call.event_id, call.event_hash)
+        content = call.event_hash
+        before = self._booked_before(call.caller, call.event_id, content)
         if before is not None:
             return before
         hold = self._hold_of(call.caller, call.hold_id)
@@ -175,10 +176,11 @@ class Group:
             tag=hold.tag,
             gateway_id=call.caller.gateway_id,
             hold_id=hold.id,
-            content_hash=call.event_hash,
+            content_hash=content,
             late=how is Settling.LATE,
         )
-        return self._book(usage)
+        # The month of a call is that of its hold.
+        return self._book(usage, self._counters_of(hold))
 
     def _release(self, call: Release) -> Released:
         hold = self._hold_of(call.caller, call.hold_id)
@@ -231,7 +233,7 @@ class Group:
             gateway_id=caller.gateway_id,
             content_hash=content,
         )
-        return self._book(usage)
+        return self._book(usage, counters_of(self.found.books, usage))
 
     def _booked_before(self, caller: Caller, event_id: str, content: bytes) -> Booked | None:
         before = self.found.events.get((caller.gateway_id, event_id))
@@ -252,8 +254,8 @@ class Group:
             return Cost(given, GIVEN)
         return self.prices.cost(model, tokens, hold.authorized_at)
 
-    def _book(self, usage: Usage) -> Booked:
-        record_id = count_usage(self.found.books, usage)
+    def _book(self, usage: Usage, counters: Both) -> Booked:
+        record_id = count_usage(self.found.books, usage, counters)
         self.usages.append((record_id, usage))
         if usage.gateway_id is not None:
             self.found.remember_event(record_id, usage)
@@ -262,12 +264,16 @@ class Group:
     def _end(self, hold: HoldState, status: HoldStatus) -> None:
         """End a hold, or settle one that has expired; what an open one held is freed."""
         if hold.status is HoldStatus.OPEN:
-            books = self.found.books
-            both = books.both(hold.account_id, hold.member_id, hold.api_key_id, hold.month)
-            books.hold(both, -hold.amount_micro)
+            self.found.books.hold(self._counters_of(hold), -hold.amount_micro)
         hold.status = status
         hold.ended_at = self.found.books.at
         self.ended_holds[hold.id] = hold
+
+    def _counters_of(self, hold: HoldState) -> Both:
+        if hold.counters is not None:
+            return hold.counters
+        books = self.found.books
+        return books.both(hold.account_id, hold.member_id, hold.api_key_id, hold.month)
 
     def expire(self, account_ids: set[UUID]) -> int:
         """End the expired holds of these accounts; tells how many."""

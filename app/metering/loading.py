@@ -15,7 +15,7 @@ from app.bulk import Changes, Way, locks, read_all
 from app.database import Connection, Read, now, of_sqlite, once, this_month
 from app.dialects import any_of
 from app.ledger.wallets import WalletState, load_wallets, versions_of_wallets, wallets_of
-from app.metering.books import Books, CounterKey, CounterState, counters_read, load_counters
+from app.metering.books import Books, Both, CounterKey, CounterState, counters_read, load_counters
 from app.metering.recording import Usage
 from app.metering.routes import KeyRoute
 from app.models.keys import ApiKey, KeySecret
@@ -47,9 +47,11 @@ class HoldState:
     authorized_at: datetime
     expires_at: datetime
     ended_at: datetime | None = None
+    counters: Both | None = None
+    """Its month's, where its account's books are open."""
 
 
-HOLD_FIELDS = tuple(HoldState.__slots__)
+HOLD_FIELDS = tuple(HoldState.__slots__)[:-1]
 
 
 class KeyState(NamedTuple):
@@ -141,13 +143,14 @@ async def load(connection: Connection, accounts: Collection[UUID], wanted: Wante
     found = await _started(
         connection, wallets or wallets_of(rows.get("wallets", ())), wanted, rows["start"]
     )
+    for row in rows.get("counters", ()):
+        found.books.learn(CounterState(*row))
+    # Holds keep their counters: none is read anew after this.
     _learn_holds(found, rows.get("holds", ()))
     for row in rows.get("events", ()):
         event = EventState(*row)
         found.events[(event.gateway_id, event.event_id)] = event
     found.tags = {row[0]: row[1] for row in rows.get("tags", ())}
-    for row in rows.get("counters", ()):
-        found.books.learn(CounterState(*row))
     return found
 
 
@@ -220,16 +223,14 @@ def _learn_holds(found: Loaded, rows: Iterable[Any]) -> None:
         hold = HoldState(*row[: len(HOLD_FIELDS)])
         found.holds[hold.id] = hold
         if hold.account_id in found.books.wallets:
-            _learn_counters(found.books, hold, row[len(HOLD_FIELDS) :])
+            hold.counters = found.books.both(
+                hold.account_id, hold.member_id, hold.api_key_id, hold.month
+            )
+            _learn(hold.counters, row[len(HOLD_FIELDS) :])
         found.requests[(hold.gateway_id, hold.request_id)] = hold
 
 
-def _learn_counters(books: Books, hold: HoldState, facts: Sequence[Any]) -> None:
-    both = books.both(hold.account_id, hold.member_id, hold.api_key_id, hold.month)
-    _learn(both, facts)
-
-
-def _learn(both: tuple[CounterState, CounterState], facts: Sequence[Any]) -> None:
+def _learn(both: Both, facts: Sequence[Any]) -> None:
     """Take in what a member's and a key's counter say, where they are there."""
     for counter, its in zip(both, (facts[:3], facts[3:]), strict=True):
         if its[0] is not None:

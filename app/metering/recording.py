@@ -12,7 +12,7 @@ from app.bulk import Changes, Way, write_all
 from app.database import Connection, Session
 from app.ids import new_id
 from app.ledger.posting import Movement, movement, plan, put_postings
-from app.metering.books import Books, CounterKey, load_counters, open_books, put_books
+from app.metering.books import Books, Both, CounterKey, load_counters, open_books, put_books
 from app.metering.first_uses import put_first_uses
 from app.metering.pricing import Tokens
 from app.models.ledger import LedgerKind
@@ -115,7 +115,7 @@ async def book(connection: Session | Connection, usages: Sequence[Usage]) -> lis
     """
     books = await open_books(connection, {one.account_id for one in usages})
     await load_counters(connection, books, {key for one in usages for key in one.counter_keys})
-    counted = [(count_usage(books, one), one) for one in usages]
+    counted = [(count_usage(books, one, counters_of(books, one)), one) for one in usages]
     changes = Changes()
     put_usage(changes, books, counted)
     put_books(changes, books)
@@ -124,12 +124,16 @@ async def book(connection: Session | Connection, usages: Sequence[Usage]) -> lis
     return [record_id for record_id, _one in counted]
 
 
-def count_usage(books: Books, one: Usage) -> UUID:
-    """Count a call in the books, whose counters are loaded; the id that its record will have."""
-    used_at = one.occurred_at if one.corrects is None else None
+def counters_of(books: Books, one: Usage) -> Both:
+    """Give the month counters that a call weighs on."""
     month = month_of(one.occurred_at)
-    both = books.both(one.account_id, one.member_id, one.api_key_id, month)
-    books.use(both, one.cost_micro, used_at)
+    return books.both(one.account_id, one.member_id, one.api_key_id, month)
+
+
+def count_usage(books: Books, one: Usage, counters: Both) -> UUID:
+    """Count a call in the books; the id that its record will have."""
+    used_at = one.occurred_at if one.corrects is None else None
+    books.use(counters, one.cost_micro, used_at)
     return new_id()
 
 

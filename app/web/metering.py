@@ -42,6 +42,7 @@ from app.web.rate_limits import GatewayLimit, RateLimits
 
 log = structlog.get_logger()
 PREFIX = "/metering/"
+_write = json.JSONEncoder(separators=(",", ":")).encode
 _JSON = (b"content-type", b"application/json")
 _PROBLEM = (b"content-type", b"application/problem+json")
 _ALWAYS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
@@ -106,11 +107,11 @@ class MeteringWindow:
 
     async def _caller(self, gate: Gate, scope: Scope, headers: Headers) -> Caller:
         token = bearer_of(headers) or ""
-        if key_kind(token) is not KeyKind.GATEWAY:
-            raise Unauthenticated
         known = gate.known_caller(token)
         if known is not None:
             return known
+        if key_kind(token) is not KeyKind.GATEWAY:
+            raise Unauthenticated
         # Who guesses tokens is counted by address; those that are known cost no look-up.
         await self._limits.of_address(self._proxies.caller(scope)[0])
         return await gate.caller(token)
@@ -182,10 +183,13 @@ def _no_number(_text: str) -> Any:
     raise ValueError("NaN and Infinity are no JSON")
 
 
+_read = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_number).decode
+
+
 def _parsed(body: bytes) -> Any:
     try:
         # Credits never pass through a binary fraction.
-        return json.loads(body.decode(), parse_float=Decimal, parse_constant=_no_number)
+        return _read(body.decode())
     except (ValueError, RecursionError):
         raise BadRequest from None
 
@@ -205,7 +209,7 @@ def _refused(refusal: Refusal, path: str, request_id: str) -> _Answer:
 
 
 async def _send(send: Send, answer: _Answer, request_id: str) -> None:
-    body = json.dumps(answer.body, separators=(",", ":")).encode()
+    body = _write(answer.body).encode()
     headers = [
         _JSON if answer.status == HTTPStatus.OK else _PROBLEM,
         (b"content-length", str(len(body)).encode()),
