@@ -92,6 +92,8 @@ __all__ = [
 log = structlog.get_logger()
 EXPORTS = 4
 """Long reads that a process does at a time."""
+# Moments as text are read by `app.dialects`; compiling a plan would take longer than the first row may.
+LONG_READS = {"TimeZone": "UTC", "DateStyle": "ISO", "jit": "off", "work_mem": "16MB"}
 
 Session = AsyncSession
 Connection = AsyncConnection
@@ -145,6 +147,7 @@ class Database:
                 "idle_in_transaction_session_timeout": "60s",
                 # Plans are made once: those of many rows at once take longer to make than to run.
                 "plan_cache_mode": "force_generic_plan" if writing else "auto",
+                **(LONG_READS if whole else {}),
             }
         engine = create_async_engine(
             self.url,
