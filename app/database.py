@@ -92,6 +92,11 @@ __all__ = [
 log = structlog.get_logger()
 EXPORTS = 4
 """Long reads that a process does at a time."""
+# Plans are made once: those of many rows at once take longer to make than to run. They may be of tables
+# that were empty then: by their indexes they stay good.
+WRITES = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"}
+# Moments as text are read by `app.dialects`.
+LONG_READS = {"TimeZone": "UTC", "DateStyle": "ISO", "work_mem": "16MB"}
 
 Session = AsyncSession
 Connection = AsyncConnection
@@ -143,11 +148,8 @@ class Database:
                 "default_transaction_read_only": "off" if writing else "on",
                 "lock_timeout": f"{self._timeout_seconds}s",
                 "idle_in_transaction_session_timeout": "60s",
-                # Plans are made once: those of many rows at once take longer to make than to run.
-                "plan_cache_mode": "force_generic_plan" if writing else "auto",
-                # Plans that are kept may be of tables that were empty then: by an index, they stay good.
-                "enable_seqscan": "off" if writing else "on",
-                "jit": "off",
+                "jit": "off",  # compiling a plan takes longer than the first row may
+                **(WRITES if writing else LONG_READS if whole else {}),
             }
         engine = create_async_engine(
             self.url,

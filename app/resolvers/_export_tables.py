@@ -7,19 +7,20 @@ from enum import Enum
 from typing import Any
 
 from sqlalchemy import Select, func, select
-from sqlmodel import col
 
 from app.access import Seat, Viewer
 from app.database import Connection, Database, now
 from app.dialects import rows_in_parts, wire_id_text
 from app.ids import wire_id
-from app.models import ApiKey, ExportWhat, UsageRecord, User
+from app.models import ExportWhat, UsageRecord
 from app.money import credits_text
 from app.resolvers._export_asked import ExportAsked
 from app.resolvers._exports import Opened, Place
+from app.resolvers._usage_exports import OF_WHOM
 from app.resolvers._usage_finance import (
     bucket_order,
     buckets_in_order,
+    export_columns,
     records_in_order,
     with_record_names,
 )
@@ -27,8 +28,6 @@ from app.resolvers._usage_overviews import only_own
 from app.resolvers._usage_query import NOUN
 from app.resolvers._usage_rows import UsageBucketRow, UsageTotals, bucket_reader
 from app.resolvers._usage_sql import TALLY, TOKENS, edges_of, grouped, with_names
-
-OF_WHOM = ("model", "member_id", "member_email", "member_name", "api_key_id", "api_key_name", "tag")
 
 
 class Kind(Enum):
@@ -38,6 +37,14 @@ class Kind(Enum):
     MOMENT = "moment"
     COUNT = "count"
     CREDITS = "credits"
+
+
+KINDS = {
+    **dict.fromkeys(("occurred_at", "recorded_at"), Kind.MOMENT),
+    **dict.fromkeys(TOKENS, Kind.COUNT),
+    "cost": Kind.CREDITS,
+}
+PREFIXES = {"id": "use", "corrects": "use", "member_id": "mem", "api_key_id": "key"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,28 +141,16 @@ def _records(
     def wire(prefix: str, column: Any) -> Any:
         return wire_id_text(database, prefix, column)
 
-    record = UsageRecord
+    stored = export_columns()
     shown = {
-        "id": (Kind.TEXT, wire("use", col(record.id))),
-        "event_id": (Kind.TEXT, col(record.event_id)),
-        "occurred_at": (Kind.MOMENT, col(record.occurred_at)),
-        "recorded_at": (Kind.MOMENT, col(record.recorded_at)),
-        "corrects": (Kind.TEXT, wire("use", col(record.corrects))),
-        "model": (Kind.TEXT, col(record.model)),
-        "member_id": (Kind.TEXT, wire("mem", col(record.member_id))),
-        "member_email": (Kind.TEXT, col(User.email)),
-        "member_name": (Kind.TEXT, col(User.name)),
-        "api_key_id": (Kind.TEXT, wire("key", col(record.api_key_id))),
-        "api_key_name": (Kind.TEXT, col(ApiKey.name)),
-        "tag": (Kind.TEXT, col(record.tag)),
-        **{name: (Kind.COUNT, col(getattr(record, name))) for name in TOKENS},
-        "cost": (Kind.CREDITS, col(record.cost_micro)),
+        name: (KINDS.get(name, Kind.TEXT), wire(PREFIXES[name], one) if name in PREFIXES else one)
+        for name, one in stored.items()
     }
     columns = [one.label(name) for name, (_kind, one) in shown.items()]
     chosen = records_in_order(seat.account_id, asked.records, Place(descending=True))
     plain = chosen.with_only_columns(*columns, maintain_column_froms=False)
     statement: Select[Any] = with_record_names(
-        plain.select_from(UsageRecord), col(record.member_id), col(record.api_key_id)
+        plain.select_from(UsageRecord), stored["member_id"], stored["api_key_id"]
     )
     counted = chosen.with_only_columns(func.count()).order_by(None)
     return [Column(name, kind) for name, (kind, _one) in shown.items()], counted, statement, None

@@ -1,29 +1,24 @@
-"""Exports of usage, each from one snapshot: records written by the database itself, buckets part by part."""
+"""Exports of usage, each from one snapshot: both part by part."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from enum import Enum
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Hashable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, join, literal_column, select, true
 from sqlmodel import col
 
 from app.access import Seat, Viewer
 from app.database import Connection, Database, of_sqlite
-from app.dialects import (
-    credits_text,
-    csv_chunks,
-    harmless,
-    json_chunks,
-    moment_text,
-    wire_id_text,
-)
-from app.models import ApiKey, UsageRecord, User
+from app.dialects import credits_text, hex_texts, moment_texts, text_columns
+from app.models import UsageRecord
 from app.resolvers._exports import Opened, Place, shown_in_parts
 from app.resolvers._usage_finance import (
     bucket_order,
     buckets_in_order,
+    export_columns,
     records_in_order,
     with_record_names,
 )
@@ -39,66 +34,92 @@ from app.resolvers._usage_rows import (
 )
 from app.resolvers._usage_sql import TOKENS, edges_of, grouped, with_names
 
+OWN, REST = 5, len(TOKENS) + 1
+"""How many columns stand before and after whose the record is."""
+OF_WHOM = ("model", "member_id", "member_email", "member_name", "api_key_id", "api_key_name", "tag")
 
-class ExportFormat(Enum):
-    """What a stream is written in."""
 
-    CSV = "csv"
-    NDJSON = "ndjson"
+@dataclass(frozen=True, slots=True)
+class RecordTexts:
+    """Some records of an export as texts, a list for each column.
+
+    `whose` repeats itself from row to row: `whose_of` reads one. `corrects` is "" where there is none.
+    """
+
+    id: Sequence[str]
+    event_id: Sequence[str]
+    occurred_at: Sequence[str]
+    recorded_at: Sequence[str]
+    corrects: Sequence[str]
+    whose: Sequence[Hashable]
+    counts: Sequence[Sequence[str]]
+    cost: Sequence[str]
+
+
+def whose_of(whose: Any) -> dict[str, Any]:
+    """Read the values of `OF_WHOM`."""
+    values = json.loads(whose) if isinstance(whose, str) else whose
+    read = dict(zip(OF_WHOM, values, strict=True))
+    return read | {name: UUID(read[name]) for name in ("member_id", "api_key_id")}
 
 
 @asynccontextmanager
 async def open_records(
-    viewer: Viewer, seat: Seat, query: RecordsQuery, place: Place, form: ExportFormat
-) -> AsyncIterator[Opened[UsageState, bytes]]:
-    """Open an export of records, written by the database itself."""
+    viewer: Viewer, seat: Seat, query: RecordsQuery, place: Place
+) -> AsyncIterator[Opened[UsageState, RecordTexts]]:
+    """Open an export of records: a million in seconds."""
     database = viewer.database
-    statement = export_statement(database, seat.account_id, query, place, form)
-    chunks = csv_chunks if form is ExportFormat.CSV else json_chunks
+    statement = export_statement(database, seat.account_id, query, place)
     async with database.snapshot() as connection:
         facts = await _state_facts(connection, seat)
-        yield Opened(state_of(seat, facts), chunks(database, connection, statement))
+        columns = text_columns(database, connection, statement)
+        yield Opened(state_of(seat, facts), _records(columns))
 
 
 def export_statement(
-    database: Database, account_id: UUID, query: RecordsQuery, place: Place, form: ExportFormat
+    database: Database, account_id: UUID, query: RecordsQuery, place: Place
 ) -> Select[Any]:
-    """Select records as an export shows them: every id, moment and amount in its outside form."""
+    """Select the columns of `RecordTexts`; on SQLite, those of `OF_WHOM` in place of `whose`."""
+    shown = export_columns()
+    of_whom = [shown.pop(name) for name in OF_WHOM]
+    own, counts = list(shown.values())[:OWN], list(shown.values())[OWN:-1]
+    cost = credits_text(database, shown["cost"])
+    member_id, api_key_id = col(UsageRecord.member_id), col(UsageRecord.api_key_id)
     chosen: Select[Any] = records_in_order(account_id, query, place)
-    columns = _export_columns(database, form)
-    statement = chosen.with_only_columns(*columns, maintain_column_froms=False)
-    statement = statement.select_from(UsageRecord)
-    named: Select[Any] = with_record_names(
-        statement, col(UsageRecord.member_id), col(UsageRecord.api_key_id)
-    )
-    return named
+
+    def select_from(whole: Any, *whose: Any) -> Select[Any]:
+        columns = [*own, *whose, *counts, cost]
+        return chosen.with_only_columns(*columns, maintain_column_froms=False).select_from(whole)
+
+    if database.is_sqlite:
+        plain = select_from(UsageRecord, *of_whom)
+        named: Select[Any] = with_record_names(plain, member_id, api_key_id)
+        return named
+    # The server makes one text for each key, model and tag, and remembers it (Memoize): without
+    # the offset it would look each row's names up, and make the text anew.
+    text = func.json_build_array(*of_whom).label("text")
+    one = select(literal_column("1").label("row")).subquery("one")
+    names = with_record_names(select(text).select_from(one), member_id, api_key_id)
+    whose = names.offset(literal_column("0")).lateral("whose")
+    return select_from(join(UsageRecord, whose, true()), whose.c.text)
 
 
-def _export_columns(database: Database, form: ExportFormat) -> list[Any]:
-    def text(column: Any) -> Any:
-        return harmless(column) if form is ExportFormat.CSV else column
-
-    def wire(prefix: str, column: Any) -> Any:
-        return wire_id_text(database, prefix, column)
-
-    record = UsageRecord
-    shown = {
-        "id": wire("use", col(record.id)),
-        "event_id": text(col(record.event_id)),
-        "occurred_at": moment_text(database, col(record.occurred_at)),
-        "recorded_at": moment_text(database, col(record.recorded_at)),
-        "corrects": wire("use", col(record.corrects)),
-        "model": text(col(record.model)),
-        "member_id": wire("mem", col(record.member_id)),
-        "member_email": text(col(User.email)),
-        "member_name": text(col(User.name)),
-        "api_key_id": wire("key", col(record.api_key_id)),
-        "api_key_name": text(col(ApiKey.name)),
-        "tag": text(col(record.tag)),
-        **{name: col(getattr(record, name)) for name in TOKENS},
-        "cost": credits_text(database, col(record.cost_micro)),
-    }
-    return [column.label(name) for name, column in shown.items()]
+async def _records(
+    columns: AsyncGenerator[list[Sequence[str]]],
+) -> AsyncGenerator[RecordTexts]:
+    async with aclosing(columns) as parts:
+        async for part in parts:
+            own, whose, rest = part[:OWN], part[OWN:-REST], part[-REST:]
+            yield RecordTexts(
+                id=hex_texts(own[0]),
+                event_id=own[1],
+                occurred_at=moment_texts(own[2]),
+                recorded_at=moment_texts(own[3]),
+                corrects=hex_texts(own[4]),
+                whose=whose[0] if len(whose) == 1 else list(zip(*whose, strict=True)),
+                counts=rest[:-1],
+                cost=rest[-1],
+            )
 
 
 @asynccontextmanager

@@ -32,6 +32,7 @@ from app.resolvers._usage_rows import (
 )
 from app.resolvers._usage_sql import (
     TALLY,
+    TOKENS,
     Parameters,
     Shape,
     edges_of,
@@ -87,6 +88,27 @@ def with_record_names(statement: AnySelect, member_id: Any, api_key_id: Any) -> 
         .outerjoin(User, col(User.id) == col(Member.user_id))
         .outerjoin(ApiKey, col(ApiKey.id) == api_key_id)
     )
+
+
+def export_columns() -> dict[str, Any]:
+    """Name what an export shows of a record, as it is stored, in order; `with_record_names` brings the names."""
+    record = UsageRecord
+    return {
+        "id": col(record.id),
+        "event_id": col(record.event_id),
+        "occurred_at": col(record.occurred_at),
+        "recorded_at": col(record.recorded_at),
+        "corrects": col(record.corrects),
+        "model": col(record.model),
+        "member_id": col(record.member_id),
+        "member_email": col(User.email),
+        "member_name": col(User.name),
+        "api_key_id": col(record.api_key_id),
+        "api_key_name": col(ApiKey.name),
+        "tag": col(record.tag),
+        **{name: col(getattr(record, name)) for name in TOKENS},
+        "cost": col(record.cost_micro),
+    }
 
 
 def name_columns() -> tuple[Any, ...]:

@@ -15,7 +15,7 @@ from app.pages import Page
 from app.permissions import Permission
 from app.resolvers import _usage_exports, _usage_finance, _usage_records
 from app.resolvers._exports import Export, Place
-from app.resolvers._usage_exports import ExportFormat
+from app.resolvers._usage_exports import OF_WHOM, RecordTexts, whose_of
 from app.resolvers._usage_finance import NamedRecord, UsagePage
 from app.resolvers._usage_query import (
     NOUN,
@@ -40,11 +40,12 @@ from app.zones import Granularity
 
 __all__ = [
     "NOUN",
+    "OF_WHOM",
     "Dimension",
-    "ExportFormat",
     "Granularity",
     "NamedRecord",
     "Place",
+    "RecordTexts",
     "RecordsQuery",
     "UsageBucketRow",
     "UsageFilter",
@@ -55,6 +56,7 @@ __all__ = [
     "UsageState",
     "UsageTotals",
     "check_range",
+    "whose_of",
 ]
 
 
@@ -170,14 +172,13 @@ async def export_records(
     seats: Mapping[UUID, Seat],
     query: RecordsQuery,
     place: Place,
-    form: ExportFormat,
-) -> dict[UUID, Export[UsageState, bytes] | Refusal]:
-    """Give all records as `record_page` does, as bytes of a format. Raises `Invalid`, `NotFound`."""
+) -> dict[UUID, Export[UsageState, RecordTexts] | Refusal]:
+    """Give all records as `record_page` does, as columns of text. Raises `Invalid`, `NotFound`."""
     _usage_records.check_records(query)
-    answers: dict[UUID, Export[UsageState, bytes] | Refusal] = {}
+    answers: dict[UUID, Export[UsageState, RecordTexts] | Refusal] = {}
     answers |= await must_own(viewer, list(seats), query.which)
     for one in seats.keys() - answers.keys():
-        answers[one] = partial(_usage_exports.open_records, viewer, seats[one], query, place, form)
+        answers[one] = partial(_usage_exports.open_records, viewer, seats[one], query, place)
     return answers
 
 

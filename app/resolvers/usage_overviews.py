@@ -12,7 +12,7 @@ from app.models.usage import UsageRecord
 from app.permissions import Permission
 from app.resolvers import _usage_exports
 from app.resolvers._exports import Export, Place
-from app.resolvers._usage_exports import ExportFormat
+from app.resolvers._usage_exports import RecordTexts
 from app.resolvers._usage_lists import (
     RecordDetail,
     RecordList,
@@ -141,15 +141,14 @@ async def own_record_export(
     seats: Mapping[UUID, Seat],
     query: RecordsQuery,
     place: Place,
-    form: ExportFormat,
-) -> dict[UUID, Export[UsageState, bytes] | Refusal]:
-    """Give all of the viewer's own records as bytes of a format. Raises `Invalid`, `NotFound`."""
+) -> dict[UUID, Export[UsageState, RecordTexts] | Refusal]:
+    """Give all of the viewer's own records as columns of text. Raises `Invalid`, `NotFound`."""
     check_records(query)
-    answers: dict[UUID, Export[UsageState, bytes] | Refusal] = {}
+    answers: dict[UUID, Export[UsageState, RecordTexts] | Refusal] = {}
     for one, seat in seats.items():
         await filter_labels(viewer, seat, query.which, own_only=True)
         own = replace(query, which=only_own(seat, query.which))
-        answers[one] = partial(_usage_exports.open_records, viewer, seat, own, place, form)
+        answers[one] = partial(_usage_exports.open_records, viewer, seat, own, place)
     return answers
 
 

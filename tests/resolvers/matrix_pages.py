@@ -6,7 +6,6 @@ from typing import Any
 from app.resolvers import audit, usage_overviews
 from app.resolvers.usage import (
     Dimension,
-    ExportFormat,
     Granularity,
     Place,
     RecordsQuery,
@@ -55,7 +54,6 @@ PAGE_ROWS = [
         OWN,
         RECORDS,
         Place(),
-        ExportFormat.CSV,
     ),
     _row(usage_overviews.own_bucket_export, "export own sums", OWN, REPORT, Place()),
     _row(usage_overviews.usage_mark, "whether there is news", OWN),

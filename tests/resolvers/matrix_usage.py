@@ -72,7 +72,7 @@ USAGE_ROWS = [
     Row(
         "usage.export_records",
         "all of it for finance",
-        _of(usage.export_records, RECORDS, Place(), usage.ExportFormat.CSV),
+        _of(usage.export_records, RECORDS, Place()),
         "ok ok 403 404 401",
     ),
     Row(

@@ -13,7 +13,7 @@ from app.ids import KINDS, wire_id
 from app.resolvers import audit, ledger, usage, usage_overviews
 from app.resolvers.audit import AuditFilter, AuditRow
 from app.resolvers.ledger import LedgerQuery
-from app.resolvers.usage import ExportFormat, Place, RecordsQuery, UsageQuery
+from app.resolvers.usage import Place, RecordsQuery, UsageQuery
 from app.web.forms import only
 from app.web.portal import audit_log, credit_page, dashboard
 from app.web.portal.frame import Room, room_of
@@ -23,6 +23,7 @@ from app.web.rest.formats import CSV, Row, exact_moment, written
 from app.web.rest.ledger import COLUMNS as LEDGER_COLUMNS
 from app.web.rest.ledger import ledger_row
 from app.web.rest.lists import stream
+from app.web.rest.record_lines import record_lines
 from app.web.rest.usage_rows import BUCKET_COLUMNS, RECORD_COLUMNS, bucket_row
 from app.web.rest.window import Visit
 
@@ -40,10 +41,11 @@ async def records(request: Request) -> Response:
     query = RecordsQuery(asked.range.start, asked.range.end, asked.which)
     verb = usage_overviews.own_record_export if asked.mine else usage.export_records
     place = Place(descending=True)
-    export = await verb(room.viewer, room.seat.account_id, query, place, ExportFormat.CSV)
+    export = await verb(room.viewer, room.seat.account_id, query, place)
     stack = AsyncExitStack()
     opened = await stack.enter_async_context(export())
-    return _csv(room, stack, opened.parts, RECORD_COLUMNS, named("usage", asked.range))
+    chunks = record_lines(CSV, opened.parts)
+    return _csv(room, stack, chunks, RECORD_COLUMNS, named("usage", asked.range))
 
 
 async def sums(request: Request) -> Response:

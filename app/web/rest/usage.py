@@ -14,7 +14,6 @@ from app.ids import id_of
 from app.resolvers import usage
 from app.resolvers.usage import (
     Dimension,
-    ExportFormat,
     Granularity,
     Place,
     RecordsQuery,
@@ -25,6 +24,7 @@ from app.resolvers.usage import (
 from app.web.rest.formats import JSON, Row, format_of, moment, written
 from app.web.rest.lists import List, page, stream
 from app.web.rest.parameters import Parameters
+from app.web.rest.record_lines import record_lines
 from app.web.rest.usage_rows import (
     BUCKET_COLUMNS,
     RECORD_COLUMNS,
@@ -233,15 +233,15 @@ def _page(asked: Asked, rows: list[Row], found: usage.UsagePage[Any]) -> Respons
 
 async def _record_stream(asked: Asked) -> Response:
     viewer, account_id = asked.visit.viewer, asked.visit.seat.account_id
-    form = ExportFormat(asked.kind)
-    export = await usage.export_records(viewer, account_id, asked.records, asked.place, form)
+    export = await usage.export_records(viewer, account_id, asked.records, asked.place)
     stack = AsyncExitStack()
     opened = await stack.enter_async_context(export())
     headers = _headers(opened.head)
     if not asked.place.descending:
         key = asked.key([opened.head.last_sequence]) or []
         headers["X-Next-Cursor"] = asked.which.cursors.write(key)
-    return stream(asked.visit, stack, opened.parts, asked.kind, RECORD_COLUMNS, headers)
+    chunks = record_lines(asked.kind, opened.parts)
+    return stream(asked.visit, stack, chunks, asked.kind, RECORD_COLUMNS, headers)
 
 
 async def _bucket_stream(asked: Asked) -> Response:

@@ -1,7 +1,7 @@
 """Rows of usage as the finance window shows them, in one form for all formats."""
 
 from app.ids import wire_id
-from app.resolvers.usage import NamedRecord, UsageBucketRow, UsageState, UsageTotals
+from app.resolvers.usage import OF_WHOM, NamedRecord, UsageBucketRow, UsageState, UsageTotals
 from app.web.rest.formats import Row, amount, exact_moment, moment, optional_id
 
 TOKENS = (
@@ -11,7 +11,6 @@ TOKENS = (
     "completion_tokens",
     "reasoning_tokens",
 )
-OF_WHOM = ("model", "member_id", "member_email", "member_name", "api_key_id", "api_key_name", "tag")
 RECORD_COLUMNS = (
     *("id", "event_id", "occurred_at", "recorded_at", "corrects"),
     *OF_WHOM,
