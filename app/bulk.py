@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import count
 from operator import itemgetter
 from typing import Any
 
@@ -80,50 +79,52 @@ async def _write_each(connection: Any, changes: Changes) -> None:
     """Write one part after the other, as SQLite does it best."""
     for way, rows in changes.parts:
         sql, names = _sqlite_sql(way)
-        sent = _sent(rows, names, _senders(way, names, sqlite=True))
-        await connection.exec_driver_sql(sql, list(zip(*sent, strict=True)))
+        columns: list[Sequence[Any]] = list(zip(*map(itemgetter(*names), rows), strict=True))
+        for place, name in enumerate(names):
+            send = _senders(way, sqlite=True).get(name)
+            if send is not None:
+                columns[place] = list(map(send, columns[place]))
+        await connection.exec_driver_sql(sql, list(zip(*columns, strict=True)))
 
 
 async def _write_together(connection: Any, changes: Changes) -> None:
     """Write all parts by one statement, as PostgreSQL does it best."""
-    values: list[Any] = []
-    for way, rows in changes.parts:
-        values += _sent(rows, way.columns, _senders(way, way.columns, sqlite=False))
+    values = [_plain(way, rows) for way, rows in changes.parts]
     guarded = None
     for way, rows in changes.parts:
         if way.guarded and rows[0]["version"] is not None:
             guarded = way
-            values += _sent(rows, (*way.by, "version"), {})
+            values += [[row[name] for row in rows] for name in (*way.by, "version")]
     statement = _sql(tuple(way for way, _rows in changes.parts), guarded)
     written = await connection.exec_driver_sql(statement, tuple(values))
     if guarded is not None and not written.scalar_one():
         raise Outrun
 
 
+def _plain(way: Way, rows: Sequence[Row]) -> Sequence[Any]:
+    """Give rows as PostgreSQL's driver takes them: as rows of their table."""
+    senders = _senders(way, sqlite=False)
+    if way.guarded:
+        rows = [{name: row[name] for name in way.columns} for row in rows]
+    if senders:
+        rows = [row | {name: send(row[name]) for name, send in senders.items()} for row in rows]
+    return rows
+
+
 Send = Callable[[Any], Any]
 
 
-def _sent(
-    rows: Sequence[Row], names: tuple[str, ...], senders: dict[int, Send]
-) -> list[Sequence[Any]]:
-    """Turn rows into columns, those with a sender passed through it."""
-    columns: list[Sequence[Any]] = list(zip(*map(itemgetter(*names), rows), strict=True))
-    for place, send in senders.items():
-        columns[place] = list(map(send, columns[place]))
-    return columns
-
-
 @lru_cache(maxsize=256)
-def _senders(way: Way, names: tuple[str, ...], *, sqlite: bool) -> dict[int, Send]:
-    """Give what SQLAlchemy passes a column's values through, by the column's place."""
-    found: dict[int, Send] = {}
-    for place, name in enumerate(names):
+def _senders(way: Way, *, sqlite: bool) -> dict[str, Send]:
+    """Give what SQLAlchemy passes values through, by their column."""
+    found: dict[str, Send] = {}
+    for name in way.columns:
         kind = way.table.c[name].type
         # PostgreSQL's driver takes all but enums as they are.
         if sqlite or isinstance(kind, EnumNumber | EnumText):
             send = kind._cached_bind_processor(_SQLITE if sqlite else _POSTGRESQL)  # noqa: SLF001 - what SQLAlchemy itself applies
             if send is not None:
-                found[place] = send
+                found[name] = send
     return found
 
 
@@ -145,19 +146,21 @@ def _sqlite_sql(way: Way) -> tuple[str, tuple[str, ...]]:
 
 @lru_cache(maxsize=512)
 def _sql(ways: tuple[Way, ...], guarded: Way | None) -> str:
-    """Write one statement that takes each column of each part as an array, and those of the guard after them."""
-    numbers = count(1)
+    """Write one statement that takes each part's rows as an array of its table's rows, and what the guard asks after them.
+
+    An array for each column takes the driver and the server three times as long.
+    """
     condition = "" if guarded is None else " WHERE (SELECT whole FROM held)"
     steps = []
     for place, way in enumerate(ways):
-        arrays = [_array(way, name, next(numbers)) for name in way.columns]
-        source = f"unnest({', '.join(arrays)}) AS new({_names(way.columns)})"
+        source = f'unnest(CAST(${place + 1} AS "{way.table.name}"[])) AS new'
         rows = f"(SELECT * FROM {source}{condition}) AS new"  # noqa: S608 - our own names
         steps.append(f"p{place} AS ({_part(way, rows)})")
     if guarded is None:
         return f"WITH {', '.join(steps)} SELECT 1"
     [by] = guarded.by
-    ids, versions = _array(guarded, by, next(numbers)), f"CAST(${next(numbers)} AS BIGINT[])"
+    ids = f"CAST(${len(ways) + 1} AS UUID[])"
+    versions = f"CAST(${len(ways) + 2} AS BIGINT[])"
     # Locked in the order of their ids before anything is written, and what is no longer as it was is left out.
     held = (
         f'SELECT old."{by}" FROM "{guarded.table.name}" AS old'  # noqa: S608 - our own names
@@ -167,12 +170,6 @@ def _sql(ways: tuple[Way, ...], guarded: Way | None) -> str:
     )
     whole = f"SELECT count(*) = cardinality({ids}) AS whole FROM ({held}) AS kept"  # noqa: S608 - our own names
     return f"WITH held AS MATERIALIZED ({whole}), {', '.join(steps)} SELECT whole FROM held"  # noqa: S608 - our own names
-
-
-def _array(way: Way, name: str, number: int) -> str:
-    # Without a length: a text that is too long is refused, where a cast would cut it.
-    kind = way.table.c[name].type.compile(dialect=_POSTGRESQL).partition("(")[0]
-    return f"CAST(${number} AS {kind}[])"
 
 
 def _part(way: Way, source: str) -> str:

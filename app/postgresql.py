@@ -11,6 +11,7 @@ import asyncpg  # type: ignore[import-untyped]
 from sqlalchemy import Executable
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.util import greenlet_spawn
 
 T = TypeVar("T")
 Read = tuple[Executable, dict[str, Any]]
@@ -147,13 +148,13 @@ class DirectTransactions:
     async def _run(
         self, work: Callable[[AsyncConnection], Coroutine[Any, Any, T]], *, locking: bool
     ) -> T:
-        async with self._engine.connect() as pooled:
-            driver: Any = (await pooled.get_raw_connection()).driver_connection
-            connection = cast("AsyncConnection", _Direct(driver, locking=locking))
-            try:
-                async with driver.transaction() if locking else nullcontext():
-                    return await work(connection)
-            finally:
-                if driver.is_closed() or driver.is_in_transaction():
-                    # The pool has not seen what happened to it.
-                    await pooled.invalidate()
+        # Straight from the pool: SQLAlchemy's own connection around it takes longer than a read.
+        pooled: Any = await greenlet_spawn(self._engine.sync_engine.raw_connection)
+        driver = pooled.driver_connection
+        try:
+            async with driver.transaction() if locking else nullcontext():
+                return await work(cast("AsyncConnection", _Direct(driver, locking=locking)))
+        finally:
+            broken = driver.is_closed() or driver.is_in_transaction()
+            # The pool has not seen what happened to it.
+            await greenlet_spawn(pooled.invalidate if broken else pooled.close)
