@@ -94,7 +94,7 @@ def secret_hash(pepper: str, secret: str) -> bytes:
 
     A secret has 238 random bits, so a slow hash would add nothing.
     """
-    return hmac.new(pepper.encode(), secret.encode(), hashlib.sha256).digest()
+    return hmac.digest(pepper.encode(), secret.encode(), "sha256")
 
 
 def shown_parts(secret: str) -> tuple[str, str]:

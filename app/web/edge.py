@@ -1,7 +1,6 @@
 """What the edge knows of a request before any window: its id, the caller's address, who it turned out to be."""
 
 import re
-import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +8,8 @@ from typing import Any
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
+
+from app.ids import new_id
 
 KEY = "r9s.edge"
 _WELL_FORMED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}", re.ASCII)
@@ -42,7 +43,7 @@ def request_id_from(headers: Headers) -> str:
     given = headers.getlist("x-request-id")
     if len(given) == 1 and _WELL_FORMED.fullmatch(given[0]):
         return given[0]
-    return secrets.token_hex(16)
+    return new_id().hex
 
 
 def masked(path: str) -> str:

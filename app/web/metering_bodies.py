@@ -57,7 +57,7 @@ hold_text = partial(wire_id, "hold")
 
 def moment_text(moment: datetime) -> str:
     """Write a moment as RFC 3339 does, to the microsecond."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def authorize_call(hash_of: HashOf, caller: Caller, body: Any) -> Authorize:
