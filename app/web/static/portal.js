@@ -239,7 +239,12 @@
   document.addEventListener("htmx:error", ({ detail: { ctx } }) => {
     if (ctx) warn(isLive(ctx) || ctx.request.method === "GET" ? "offline" : "broken");
   });
-  document.querySelector(".side [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+  // The navigation shows where one is. Only it is scrolled: `scrollIntoView` would let the first Tab begin there, past "Skip to the content".
+  const here = document.querySelector(".side [aria-current]");
+  if (here) {
+    const side = here.closest(".side"), [outer, inner] = [side.getBoundingClientRect(), here.getBoundingClientRect()];
+    side.scrollBy(inner.left + inner.width / 2 - outer.left - outer.width / 2, inner.top + inner.height / 2 - outer.top - outer.height / 2);
+  }
   // For the page that says that there is no connection.
   if (!navigator.serviceWorker?.controller) navigator.serviceWorker?.register("/worker.js").catch(() => {});
   greet();
