@@ -79,11 +79,11 @@ async def _write_each(connection: Any, changes: Changes) -> None:
     """Write one part after the other, as SQLite does it best."""
     for way, rows in changes.parts:
         sql, names = _sqlite_sql(way)
+        senders = _senders(way, sqlite=True)
         columns: list[Sequence[Any]] = list(zip(*map(itemgetter(*names), rows), strict=True))
         for place, name in enumerate(names):
-            send = _senders(way, sqlite=True).get(name)
-            if send is not None:
-                columns[place] = list(map(send, columns[place]))
+            if name in senders:
+                columns[place] = list(map(senders[name], columns[place]))
         await connection.exec_driver_sql(sql, list(zip(*columns, strict=True)))
 
 

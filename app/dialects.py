@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from enum import Enum
 from itertools import pairwise
 from typing import Any
@@ -33,7 +33,9 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.sql.selectable import Select
 from sqlalchemy.types import Date
 
+from app.columns import sqlite_moment
 from app.database import Connection, Database
+from app.ids import KINDS
 
 AnyColumn = Any
 CHUNK_ROWS = 1_000
@@ -111,11 +113,9 @@ def bucket_of(
     return type_coerce(each.c.key, BigInteger), and_(plain >= begun, plain < ended)
 
 
-def _stored(moment: datetime | date) -> str:
+def _stored(moment: datetime | date) -> str | None:
     """Write a moment or day as SQLite's rows hold it."""
-    if isinstance(moment, datetime):
-        return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
-    return moment.isoformat()
+    return sqlite_moment(moment) if isinstance(moment, datetime) else moment.isoformat()
 
 
 def summed(column: AnyColumn) -> ColumnElement[int]:
@@ -128,14 +128,12 @@ def code_points(text: AnyColumn, *, sqlite: bool) -> AnyColumn:
     return text if sqlite else collate(text, "C")
 
 
-def wire_id_text(database: Database, prefix: str, value: AnyColumn) -> AnyColumn:
+def wire_id_text(database: Database, kind: str, value: AnyColumn) -> AnyColumn:
     """Write an id as `app.ids.wire_id` does; null stays null."""
+    prefix = type_coerce(literal_column(f"'{KINDS[kind]}_'"), String)
     if database.is_sqlite:
-        return type_coerce(literal_column(f"'{prefix}_'"), String).concat(
-            type_coerce(value, String)
-        )
-    bare = func.replace(cast(value, String), "-", "")
-    return type_coerce(literal_column(f"'{prefix}_'"), String).concat(bare)
+        return prefix.concat(type_coerce(value, String))
+    return prefix.concat(func.replace(cast(value, String), "-", ""))
 
 
 def credits_text(database: Database, micro: AnyColumn) -> AnyColumn:

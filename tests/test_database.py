@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import delete, insert, literal, select, text, update
@@ -51,6 +52,14 @@ async def test_a_moment_comes_back_in_utc_to_the_microsecond(
     row = await database.row(select(col(Account.created_at)))
     assert row.created_at == AT
     assert row.created_at.utcoffset() == timedelta()
+
+
+async def test_the_hours_that_a_clock_shows_twice_are_two(database: Database) -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    for fold, hour in ((0, 0), (1, 1), (0, 0)):
+        moment = datetime(2026, 10, 25, 2, 30, tzinfo=berlin, fold=fold)
+        row = await database.row(select(literal(moment, UtcDateTime())))
+        assert row[0] == datetime(2026, 10, 25, hour, 30, tzinfo=UTC)
 
 
 async def test_a_moment_without_a_zone_is_refused(database: Database) -> None:

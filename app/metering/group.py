@@ -118,7 +118,6 @@ class Group:
             status=HoldStatus.OPEN,
             authorized_at=books.at,
             expires_at=books.at + timedelta(seconds=call.ttl_seconds),
-            counters=both,
         )
         books.hold(both, amount)
         self.found.holds[hold.id] = hold
@@ -162,7 +161,8 @@ class Group:
         must_be_bookable(cost.micro, hold.asked_micro)
         must_be_countable(cost.micro, self.found.books.used_micro(hold.account_id))
         # From here on nothing may refuse.
-        self._end(hold, HoldStatus.SETTLED)
+        counters = hold.counters(self.found.books)
+        self._end(hold, HoldStatus.SETTLED, counters)
         usage = Usage(
             account_id=hold.account_id,
             member_id=hold.member_id,
@@ -179,14 +179,15 @@ class Group:
             content_hash=content,
             late=how is Settling.LATE,
         )
-        # The month of a call is that of its hold.
-        return self._book(usage, self._counters_of(hold))
+        # A call is of the month of its hold.
+        return self._book(usage, counters)
 
     def _release(self, call: Release) -> Released:
         hold = self._hold_of(call.caller, call.hold_id)
         if may_release(hold.status):
             expired = hold.expires_at <= self.found.books.at
-            self._end(hold, HoldStatus.EXPIRED if expired else HoldStatus.RELEASED)
+            status = HoldStatus.EXPIRED if expired else HoldStatus.RELEASED
+            self._end(hold, status, hold.counters(self.found.books))
         return Released(hold.id)
 
     def _report(self, call: Report) -> Reported:
@@ -261,25 +262,19 @@ class Group:
             self.found.remember_event(record_id, usage)
         return Booked(record_id, usage.cost_micro, usage.late)
 
-    def _end(self, hold: HoldState, status: HoldStatus) -> None:
+    def _end(self, hold: HoldState, status: HoldStatus, counters: Both) -> None:
         """End a hold, or settle one that has expired; what an open one held is freed."""
         if hold.status is HoldStatus.OPEN:
-            self.found.books.hold(self._counters_of(hold), -hold.amount_micro)
+            self.found.books.hold(counters, -hold.amount_micro)
         hold.status = status
         hold.ended_at = self.found.books.at
         self.ended_holds[hold.id] = hold
-
-    def _counters_of(self, hold: HoldState) -> Both:
-        if hold.counters is not None:
-            return hold.counters
-        books = self.found.books
-        return books.both(hold.account_id, hold.member_id, hold.api_key_id, hold.month)
 
     def expire(self, account_ids: set[UUID]) -> int:
         """End the expired holds of these accounts; tells how many."""
         expired = self.found.expired(account_ids)
         for hold in expired:
-            self._end(hold, HoldStatus.EXPIRED)
+            self._end(hold, HoldStatus.EXPIRED, hold.counters(self.found.books))
         return len(expired)
 
 

@@ -47,11 +47,13 @@ class HoldState:
     authorized_at: datetime
     expires_at: datetime
     ended_at: datetime | None = None
-    counters: Both | None = None
-    """Its month's, where its account's books are open."""
+
+    def counters(self, books: Books) -> Both:
+        """Give its month's counters."""
+        return books.both(self.account_id, self.member_id, self.api_key_id, self.month)
 
 
-HOLD_FIELDS = tuple(HoldState.__slots__)[:-1]
+HOLD_FIELDS = tuple(HoldState.__slots__)
 
 
 class KeyState(NamedTuple):
@@ -143,14 +145,13 @@ async def load(connection: Connection, accounts: Collection[UUID], wanted: Wante
     found = await _started(
         connection, wallets or wallets_of(rows.get("wallets", ())), wanted, rows["start"]
     )
-    for row in rows.get("counters", ()):
-        found.books.learn(CounterState(*row))
-    # Holds keep their counters: none is read anew after this.
     _learn_holds(found, rows.get("holds", ()))
     for row in rows.get("events", ()):
         event = EventState(*row)
         found.events[(event.gateway_id, event.event_id)] = event
     found.tags = {row[0]: row[1] for row in rows.get("tags", ())}
+    for row in rows.get("counters", ()):
+        found.books.learn(CounterState(*row))
     return found
 
 
@@ -223,10 +224,7 @@ def _learn_holds(found: Loaded, rows: Iterable[Any]) -> None:
         hold = HoldState(*row[: len(HOLD_FIELDS)])
         found.holds[hold.id] = hold
         if hold.account_id in found.books.wallets:
-            hold.counters = found.books.both(
-                hold.account_id, hold.member_id, hold.api_key_id, hold.month
-            )
-            _learn(hold.counters, row[len(HOLD_FIELDS) :])
+            _learn(hold.counters(found.books), row[len(HOLD_FIELDS) :])
         found.requests[(hold.gateway_id, hold.request_id)] = hold
 
 

@@ -39,12 +39,16 @@ class Kind(Enum):
     CREDITS = "credits"
 
 
-KINDS = {
+KIND_OF = {
     **dict.fromkeys(("occurred_at", "recorded_at"), Kind.MOMENT),
     **dict.fromkeys(TOKENS, Kind.COUNT),
     "cost": Kind.CREDITS,
 }
-PREFIXES = {"id": "use", "corrects": "use", "member_id": "mem", "api_key_id": "key"}
+ID_OF = {
+    **dict.fromkeys(("id", "corrects"), "usage_record"),
+    "member_id": "member",
+    "api_key_id": "api_key",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,23 +141,19 @@ def _records(
     database: Database, seat: Seat, asked: ExportAsked
 ) -> tuple[Sequence[Column], Select[Any], Select[Any], None]:
     """Select records as they are stored, but for ids, which are those of the outside."""
-
-    def wire(prefix: str, column: Any) -> Any:
-        return wire_id_text(database, prefix, column)
-
     stored = export_columns()
-    shown = {
-        name: (KINDS.get(name, Kind.TEXT), wire(PREFIXES[name], one) if name in PREFIXES else one)
-        for name, one in stored.items()
+    shown = stored | {
+        name: wire_id_text(database, kind, stored[name]) for name, kind in ID_OF.items()
     }
-    columns = [one.label(name) for name, (_kind, one) in shown.items()]
+    columns = [one.label(name) for name, one in shown.items()]
     chosen = records_in_order(seat.account_id, asked.records, Place(descending=True))
     plain = chosen.with_only_columns(*columns, maintain_column_froms=False)
     statement: Select[Any] = with_record_names(
         plain.select_from(UsageRecord), stored["member_id"], stored["api_key_id"]
     )
     counted = chosen.with_only_columns(func.count()).order_by(None)
-    return [Column(name, kind) for name, (kind, _one) in shown.items()], counted, statement, None
+    heads = [Column(name, KIND_OF.get(name, Kind.TEXT)) for name in shown]
+    return heads, counted, statement, None
 
 
 def _sums(

@@ -78,10 +78,15 @@ def _quality(rest: str) -> Decimal:
     return Decimal(1)
 
 
-@lru_cache(maxsize=4096)
 def moment(value: datetime) -> str:
     """Write a moment as `2026-11-01T00:00:00Z`, with a fraction where there is one."""
-    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return _of_utc(value.astimezone(UTC))
+
+
+@lru_cache(maxsize=4096)
+def _of_utc(value: datetime) -> str:
+    # In another zone, the two hours that a clock shows twice would be equal.
+    return value.isoformat().replace("+00:00", "Z")
 
 
 def span_text(start: datetime | None, end: datetime | None) -> str:

@@ -5,19 +5,22 @@ What they say is what `record_row` says of each.
 
 from collections.abc import AsyncGenerator, Callable, Hashable, Sequence
 from contextlib import aclosing
+from functools import lru_cache, partial
 from json.encoder import encode_basestring
 from typing import Any
 
-from app.ids import wire_id
+from app.ids import KINDS, wire_id
 from app.resolvers.usage import RecordTexts, whose_of
 from app.web.rest.formats import CSV, csv_rows, plain_json
 from app.web.rest.usage_rows import TOKENS
 
 REMEMBERED = 10_000
 """As many texts of whose a record is are kept."""
-_CSV = ",".join(["use_%s", *["%s"] * 5, *["%s"] * len(TOKENS), "%s"]) + "\r\n"
+_ID = f"{KINDS['usage_record']}_"
+_CSV = ",".join([f"{_ID}%s", *["%s"] * 5, *["%s"] * len(TOKENS), "%s"]) + "\r\n"
 _NDJSON = (
-    '{"id":"use_%s","event_id":%s,"occurred_at":"%s","recorded_at":"%s","corrects":%s,%s,'
+    f'{{"id":"{_ID}%s",'
+    '"event_id":%s,"occurred_at":"%s","recorded_at":"%s","corrects":%s,%s,'
     + "".join(f'"{name}":%s,' for name in TOKENS)
     + '"cost":"%s"}\n'
 )
@@ -26,40 +29,33 @@ _QUOTED = ('"', ",", "\r", "\n")
 _FORMULAS = tuple(f"\0{one}" for one in " =+-@\t")
 
 
-class Whose(dict[Hashable, str]):
-    """What is written of whose records are: made once for each of them."""
-
-    def __init__(self, write: Callable[[dict[str, Any]], str]) -> None:
-        super().__init__()
-        self._write = write
-
-    def __missing__(self, whose: Hashable) -> str:
-        if len(self) >= REMEMBERED:
-            self.clear()
-        read = whose_of(whose)
-        for name, kind in (("member_id", "member"), ("api_key_id", "api_key")):
-            read[name] = wire_id(kind, read[name])
-        text = self[whose] = self._write(read)
-        return text
-
-
 async def record_lines(kind: str, parts: AsyncGenerator[RecordTexts]) -> AsyncGenerator[bytes]:
     """Write records, without the header row."""
     write = _csv_lines if kind == CSV else _json_lines
-    whose = Whose(_csv_fields if kind == CSV else _json_members)
+    fields = _csv_fields if kind == CSV else _json_members
+    # Made once for each of them.
+    text_of = lru_cache(REMEMBERED)(partial(_whose_text, fields))
     async with aclosing(parts):
         async for part in parts:
-            yield write(part, [whose[one] for one in part.whose])
+            yield write(part, list(map(text_of, part.whose)))
+
+
+def _whose_text(fields: Callable[[dict[str, Any]], str], whose: Hashable) -> str:
+    """Write whose a record is."""
+    read = whose_of(whose)
+    for name, kind in (("member_id", "member"), ("api_key_id", "api_key")):
+        read[name] = wire_id(kind, read[name])
+    return fields(read)
 
 
 def _csv_lines(part: RecordTexts, whose: Sequence[str]) -> bytes:
-    corrects = [one and f"use_{one}" for one in part.corrects]
+    corrects = [one and f"{_ID}{one}" for one in part.corrects]
     return _lines(_CSV, part, _csv_texts(part.event_id), corrects, whose)
 
 
 def _json_lines(part: RecordTexts, whose: Sequence[str]) -> bytes:
     texts = [encode_basestring(one) for one in part.event_id]
-    corrects = [f'"use_{one}"' if one else "null" for one in part.corrects]
+    corrects = [f'"{_ID}{one}"' if one else "null" for one in part.corrects]
     return _lines(_NDJSON, part, texts, corrects, whose)
 
 
