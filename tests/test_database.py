@@ -196,20 +196,6 @@ async def test_reading_cannot_write(database: Database, statement: Any) -> None:
         session.add(account("second"))
 
 
-async def test_a_plan_that_is_kept_from_an_empty_table_serves_when_it_has_grown(
-    database: Database,
-) -> None:
-    if database.is_sqlite:
-        pytest.skip("SQLite has no statistics that a plan would be kept from")
-    held = "SELECT amount_micro FROM holds WHERE id = ANY($1)"
-    async with database.write() as session:
-        await session.execute(text(f"PREPARE held (uuid[]) AS {held}"))
-        ids = f"ARRAY['{new_id()}'::uuid]"
-        plan = (await session.execute(text(f"EXPLAIN EXECUTE held ({ids})"))).scalars().all()
-    assert "pk_holds" in "\n".join(plan)
-    assert "Seq Scan" not in "\n".join(plan)
-
-
 async def test_broken_rules_are_no_outage(database: Database) -> None:
     async with database.write() as session:
         session.add(account())

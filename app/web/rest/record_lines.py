@@ -5,7 +5,6 @@ What they say is what `record_row` says of each.
 
 from collections.abc import AsyncGenerator, Callable, Hashable, Sequence
 from contextlib import aclosing
-from functools import lru_cache, partial
 from json.encoder import encode_basestring
 from typing import Any
 
@@ -15,7 +14,7 @@ from app.web.rest.formats import CSV, csv_rows, plain_json
 from app.web.rest.usage_rows import TOKENS
 
 REMEMBERED = 10_000
-"""As many texts of whose a record is are kept."""
+"""As many texts of whose a record is are kept, and those of a part more."""
 _ID = f"{KINDS['usage_record']}_"
 _CSV = ",".join([f"{_ID}%s", *["%s"] * 5, *["%s"] * len(TOKENS), "%s"]) + "\r\n"
 _NDJSON = (
@@ -33,11 +32,13 @@ async def record_lines(kind: str, parts: AsyncGenerator[RecordTexts]) -> AsyncGe
     """Write records, without the header row."""
     write = _csv_lines if kind == CSV else _json_lines
     fields = _csv_fields if kind == CSV else _json_members
-    # Made once for each of them.
-    text_of = lru_cache(REMEMBERED)(partial(_whose_text, fields))
+    known: dict[Hashable, str] = {}
     async with aclosing(parts):
         async for part in parts:
-            yield write(part, list(map(text_of, part.whose)))
+            if len(known) >= REMEMBERED:
+                known.clear()
+            known |= {one: _whose_text(fields, one) for one in set(part.whose) - known.keys()}
+            yield write(part, [known[one] for one in part.whose])
 
 
 def _whose_text(fields: Callable[[dict[str, Any]], str], whose: Hashable) -> str:
