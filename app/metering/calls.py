@@ -1,8 +1,9 @@
 """What a gateway asks of us, as plain facts that have been checked, and what it is answered."""
 
 import hashlib
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from app.errors import Refusal
@@ -14,16 +15,14 @@ def content_hash(*content: object) -> bytes:
     return hashlib.sha256(repr(content).encode()).digest()
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """A gateway, and the hash of the token that it showed: whether that still works is decided with the call."""
 
     gateway_id: UUID
     token_hash: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Authorize:
+class Authorize(NamedTuple):
     """Ask for credits: `amount_micro`, or what `model` and `tokens` cost at most."""
 
     caller: Caller
@@ -50,8 +49,7 @@ class Authorize:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Settle:
+class Settle(NamedTuple):
     """Book what a call under a hold has cost: `cost_micro`, else computed."""
 
     caller: Caller
@@ -67,16 +65,14 @@ class Settle:
         return content_hash(self.hold_id.hex, self.model, tuple(self.tokens), self.cost_micro)
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
+class Release(NamedTuple):
     """Free a hold whose call was not made."""
 
     caller: Caller
     hold_id: UUID
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """A call without a hold, by the secret of its key or the key's id."""
 
     event_id: str
@@ -100,8 +96,7 @@ class Event:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """Events to be booked, each for itself."""
 
     caller: Caller
@@ -111,8 +106,7 @@ class Report:
 Call = Authorize | Settle | Release | Report
 
 
-@dataclass(frozen=True, slots=True)
-class Authorized:
+class Authorized(NamedTuple):
     """Granted: what is held, until when, for whom."""
 
     hold_id: UUID
@@ -123,8 +117,7 @@ class Authorized:
     api_key_id: UUID
 
 
-@dataclass(frozen=True, slots=True)
-class Booked:
+class Booked(NamedTuple):
     """Booked, now or before (`duplicate`)."""
 
     usage_record_id: UUID
@@ -133,18 +126,16 @@ class Booked:
     duplicate: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Released:
+class Released(NamedTuple):
     """Released, now or before, or expired."""
 
     hold_id: UUID
 
 
-@dataclass(frozen=True, slots=True)
-class Reported:
+class Reported(NamedTuple):
     """What became of each event, in their order."""
 
-    results: list[Booked | Refusal] = field(default_factory=list)
+    results: Sequence[Booked | Refusal] = ()
 
 
 Answer = Authorized | Booked | Released | Reported

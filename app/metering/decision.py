@@ -4,9 +4,9 @@ Order for an authorization: key (401), account frozen (403), quota disabled (403
 (403), key's limit used up (403), credits (402). PRODUCT.md, "Decisions on the edges", has the rules.
 """
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from typing import NamedTuple
 
 from app.errors import (
     AccountFrozen,
@@ -31,8 +31,7 @@ MOST_USED_MICRO = 4 * MAX_MICRO
 """What an account may have used in all: every sum of it stays within 64 bits."""
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """What decides about a call: the states of key, member, account and month, read under the wallet's lock.
 
     Ends are moments or None; `quota` and `key_limit` in micro-credits, -1 for none, 0 for nothing at all.

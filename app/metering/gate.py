@@ -47,14 +47,15 @@ class Gate:
         self._seconds = settings.database_timeout_seconds
         self._routes = Routes()
         self._prices = PriceList(settings.price_list)
-        self._gateways: dict[bytes, UUID] = {}
+        self._callers: dict[bytes, Caller] = {}
         self._batcher: Batcher[Call, Answer | Refusal] = Batcher(
             self._serve,
             group_size=settings.metering_group_size,
             queue_size=settings.metering_queue,
             patience_seconds=settings.database_timeout_seconds,
             weight=_weight,
-            again_seconds=AGAIN_SECONDS,
+            # PostgreSQL works elsewhere: meanwhile the next calls are read, and the last ones answered.
+            again_seconds=AGAIN_SECONDS if database.is_sqlite else 0.0,
         )
 
     def start(self) -> None:
@@ -71,9 +72,7 @@ class Gate:
 
     def known_caller(self, token: str) -> Caller | None:
         """Tell which gateway a token is of, without asking the database: None where that is needed."""
-        hashed = self.hash_of(token)
-        gateway_id = self._gateways.get(hashed)
-        return None if gateway_id is None else Caller(gateway_id, hashed)
+        return self._callers.get(self.hash_of(token))
 
     async def caller(self, token: str) -> Caller:
         """Tell which gateway a token is of; whether it still works is decided with each call. Raises `Unauthenticated`."""
@@ -83,10 +82,10 @@ class Gate:
         )
         if row is None:
             raise Unauthenticated
-        if len(self._gateways) >= KNOWN_TOKENS:
-            self._gateways.clear()
-        self._gateways[hashed] = row[0]
-        return Caller(row[0], hashed)
+        if len(self._callers) >= KNOWN_TOKENS:
+            self._callers.clear()
+        caller = self._callers[hashed] = Caller(row[0], hashed)
+        return caller
 
     async def authorize(self, call: Authorize) -> Authorized:
         """Hold credits for a call. Raises what PRODUCT.md's edges say, `IdempotencyMismatch`, `Unavailable`."""

@@ -1,9 +1,8 @@
 """Booking of usage: the one way in which usage gets in, from the gateway, the operator and an import of history."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Table
@@ -77,8 +76,7 @@ _ADD_DETAILS = _rollup(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """One call to be booked; with `corrects` a correction, whose figures may be negative.
 
     With a `gateway_id` its event id is taken for ever, and `content_hash` tells what it stood for.

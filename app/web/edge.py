@@ -1,15 +1,14 @@
 """What the edge knows of a request before any window: its id, the caller's address, who it turned out to be."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
-from app.ids import new_id
+from app.ids import new_id_text
 
 KEY = "r9s.edge"
 _WELL_FORMED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}", re.ASCII)
@@ -38,12 +37,11 @@ def edge_of(source: Scope | HTTPConnection) -> Edge:
     return edge
 
 
-def request_id_from(headers: Headers) -> str:
-    """Take the caller's request id where it is well formed (8 to 64 letters, digits, `.`, `_`, `-`), else make one."""
-    given = headers.getlist("x-request-id")
+def request_id_from(*given: str) -> str:
+    """Take the caller's request id where it is one and well formed (8 to 64 letters, digits, `.`, `_`, `-`), else make one."""
     if len(given) == 1 and _WELL_FORMED.fullmatch(given[0]):
         return given[0]
-    return new_id().hex
+    return new_id_text()
 
 
 def masked(path: str) -> str:
@@ -51,7 +49,7 @@ def masked(path: str) -> str:
     return _SECRET_PATHS.sub(r"\1…", path)
 
 
-def bearer_of(headers: Headers) -> str | None:
+def bearer_of(headers: Mapping[str, str]) -> str | None:
     """Give the bearer credential of a request; None where there is none. It may be empty or nonsense."""
     scheme, _, credential = headers.get("authorization", "").partition(" ")
     return credential.strip() if scheme.lower() == "bearer" else None

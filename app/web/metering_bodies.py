@@ -1,7 +1,7 @@
 """Bodies of the gateway's calls: read strictly, with a sentence for each field that does not make sense."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
@@ -160,12 +160,12 @@ def _event(hash_of: HashOf, body: Any) -> Event:
     )
 
 
-def _object(body: Any, known: Iterable[str]) -> dict[str, Any]:
+def _object(body: Any, known: frozenset[str]) -> dict[str, Any]:
     """Check that this is an object without unknown members; null is as if left out."""
     if not isinstance(body, dict):
         raise BadRequest("Send a JSON object.")
-    unknown = sorted(set(body) - set(known))
-    if unknown:
+    if not known.issuperset(body):
+        unknown = sorted(set(body) - known)
         raise Invalid(**{name[:ID_LENGTH]: "There is no such field." for name in unknown[:10]})
     return {name: value for name, value in body.items() if value is not None}
 

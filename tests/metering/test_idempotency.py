@@ -1,7 +1,6 @@
 """Each call repeated, at once and later, with the same content and with other: one effect, one answer."""
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 
 from app.errors import Refusal
@@ -20,11 +19,11 @@ async def test_an_authorization_repeated_is_one_hold(desk: Desk) -> None:
     before = await desk.scene.snapshot()
     assert await desk.gate.authorize(call) == answers[0]
     for other in (
-        replace(call, amount_micro=99),
-        replace(call, least_micro=1),
-        replace(call, ttl_seconds=601),
-        replace(call, tag="a tag"),
-        replace(call, secret_hash=desk.gate.hash_of(await desk.key())),
+        call._replace(amount_micro=99),
+        call._replace(least_micro=1),
+        call._replace(ttl_seconds=601),
+        call._replace(tag="a tag"),
+        call._replace(secret_hash=desk.gate.hash_of(await desk.key())),
     ):
         assert await code_of(desk.gate.authorize(other)) == "idempotency_mismatch"
     assert (await desk.scene.snapshot())["holds"] == before["holds"]
@@ -37,7 +36,7 @@ async def test_at_once_with_other_content_one_wins(desk: Desk) -> None:
     secret = await desk.key()
     call = desk.asking(secret, 100)
     answers, refused = await outcomes(
-        *(desk.gate.authorize(replace(call, amount_micro=100 + n % 2)) for n in range(20))
+        *(desk.gate.authorize(call._replace(amount_micro=100 + n % 2)) for n in range(20))
     )
     assert len(set(answers)) == 1
     assert refused == {"idempotency_mismatch": 10}
@@ -62,13 +61,13 @@ async def test_a_settlement_repeated_is_one_record(desk: Desk) -> None:
     assert (await desk.gate.settle(call)).usage_record_id == answers[0].usage_record_id
     before = await desk.scene.snapshot()
     for other in (
-        replace(call, cost_micro=11),
-        replace(call, cost_micro=None),
-        replace(call, model="another"),
-        replace(call, tokens=TOKENS._replace(prompt=1001)),
+        call._replace(cost_micro=11),
+        call._replace(cost_micro=None),
+        call._replace(model="another"),
+        call._replace(tokens=TOKENS._replace(prompt=1001)),
     ):
         assert await code_of(desk.gate.settle(other)) == "event_mismatch"
-    assert await code_of(desk.gate.settle(replace(call, event_id="another"))) == "hold_not_open"
+    assert await code_of(desk.gate.settle(call._replace(event_id="another"))) == "hold_not_open"
     assert await desk.scene.snapshot() == before
     await desk.scene.promises()
 
@@ -115,17 +114,17 @@ async def test_ids_are_unique_per_gateway_whatever_its_token(desk: Desk) -> None
     call = desk.asking(secret, 10)
     hold = await desk.gate.authorize(call)
     second = await desk.gate.caller(await gateways.create_gateway(desk.operator(), "gateway"))
-    assert await desk.gate.authorize(replace(call, caller=second)) == hold
+    assert await desk.gate.authorize(call._replace(caller=second)) == hold
     foreign = await desk.gate.caller(await gateways.create_gateway(desk.operator(), "other"))
-    other = await desk.gate.authorize(replace(call, caller=foreign))
+    other = await desk.gate.authorize(call._replace(caller=foreign))
     assert other.hold_id != hold.hold_id
     settling = desk.settling(hold.hold_id, 1)
     before = await desk.scene.snapshot()
-    assert await code_of(desk.gate.settle(replace(settling, caller=foreign))) == "not_found"
+    assert await code_of(desk.gate.settle(settling._replace(caller=foreign))) == "not_found"
     assert await code_of(desk.gate.release(Release(foreign, hold.hold_id))) == "not_found"
     nobody = Caller(desk.caller.gateway_id, b"nobody's")
-    assert await code_of(desk.gate.settle(replace(settling, caller=nobody))) == "unauthenticated"
+    assert await code_of(desk.gate.settle(settling._replace(caller=nobody))) == "unauthenticated"
     assert await desk.scene.snapshot() == before
-    await desk.gate.settle(replace(settling, caller=second))
-    await desk.gate.settle(replace(settling, caller=foreign, hold_id=other.hold_id))
+    await desk.gate.settle(settling._replace(caller=second))
+    await desk.gate.settle(settling._replace(caller=foreign, hold_id=other.hold_id))
     await desk.scene.promises()

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -253,12 +252,12 @@ class Metering(RuleBasedStateMachine):
             ids = [one.usage_record_id for one in answer.results]
             assert [one.usage_record_id for one in again.results] == ids
         elif isinstance(call, Settle):
-            assert replace(again, duplicate=False) == replace(answer, duplicate=False)
-            other = replace(call, cost_micro=(call.cost_micro or 0) + 1)
+            assert again._replace(duplicate=False) == answer._replace(duplicate=False)
+            other = call._replace(cost_micro=(call.cost_micro or 0) + 1)
             assert self.run(self.ask(other)) == "event_mismatch"
         elif isinstance(call, Authorize):
             assert again == answer
-            other = replace(call, amount_micro=(call.amount_micro or 0) + 1)
+            other = call._replace(amount_micro=(call.amount_micro or 0) + 1)
             assert self.run(self.ask(other)) == "idempotency_mismatch"
 
     @rule(more=st.sampled_from([-3, 4, 9]))

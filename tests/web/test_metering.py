@@ -161,6 +161,22 @@ async def test_a_refusal_is_a_problem_without_figures(
     assert used_up.json()["resets_at"].endswith("-01T00:00:00Z")
 
 
+async def test_what_is_sent_twice_is_neither(desk: Desk, gateway: httpx2.AsyncClient) -> None:
+    body = {"request_id": "request-1", "key": await desk.key(), "amount": "1"}
+
+    async def answered(name: str, *values: str) -> httpx2.Response:
+        headers = [(name, value) for value in values]
+        return await gateway.post("/metering/authorize", json=body, headers=headers)
+
+    bearer = gateway.headers["authorization"]
+    assert (await answered("authorization", bearer, bearer)).status_code == 401
+    assert (await answered("host", gateway.base_url.host, gateway.base_url.host)).status_code == 400
+    ids = ("an-id-of-mine", "another-of-mine")
+    granted = await answered("x-request-id", *ids)
+    assert granted.status_code == 200
+    assert granted.headers["x-request-id"] not in {*ids, ", ".join(ids)}
+
+
 AUTHORIZE = {"request_id": "r", "key": "KEY", "amount": "1"}
 SETTLE = settling("hld_" + "0" * 32)
 
