@@ -1,7 +1,6 @@
 """Corrections: records of their own with figures that are added, down to nothing and not below it."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import UTC, timedelta
 from typing import Any
 
@@ -158,9 +157,9 @@ async def test_an_event_id_of_two_gateways_wants_one_named(desk: Desk) -> None:
     token = await gateways.create_gateway(desk.operator(), "other")
     other: Caller = await desk.gate.caller(token)
     secret = await desk.key()
-    hold = await desk.gate.authorize(replace(desk.asking(secret, 5), caller=other))
+    hold = await desk.gate.authorize(desk.asking(secret, 5)._replace(caller=other))
     booked = await desk.gate.settle(
-        replace(desk.settling(hold.hold_id, 5, event_id="event-1"), caller=other)
+        desk.settling(hold.hold_id, 5, event_id="event-1")._replace(caller=other)
     )
     with pytest.raises(Conflict):
         await operations.correct(desk.operator(), "event-1", None, "Why")
