@@ -115,11 +115,11 @@ class MeteringWindow:
 
 
 def _headers(scope: Scope) -> dict[str, str]:
-    """Read all headers at once. What is sent twice is one value with a comma, which no caller, host or id has."""
+    """Read all headers at once. What is sent twice counts as nothing: which of them is meant?"""
     found: dict[str, str] = {}
     for name, value in scope["headers"]:
-        key, text = name.decode("latin-1"), value.decode("latin-1")
-        found[key] = f"{found[key]}, {text}" if key in found else text
+        key = name.decode("latin-1")
+        found[key] = "" if key in found else value.decode("latin-1")
     return found
 
 

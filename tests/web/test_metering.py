@@ -168,6 +168,8 @@ async def test_what_is_sent_twice_is_neither(desk: Desk, gateway: httpx2.AsyncCl
         headers = [(name, value) for value in values]
         return await gateway.post("/metering/authorize", json=body, headers=headers)
 
+    json_twice = await answered("content-type", "application/json", "application/json")
+    assert json_twice.status_code == 415
     bearer = gateway.headers["authorization"]
     assert (await answered("authorization", bearer, bearer)).status_code == 401
     assert (await answered("host", gateway.base_url.host, gateway.base_url.host)).status_code == 400
