@@ -6,6 +6,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -117,7 +118,9 @@ async def must_be_away(client: httpx2.AsyncClient, secret: str, hold_id: str) ->
         "authorize": asking(secret, "while it is away", "1")[1],
         "settle": {"hold_id": hold_id, "cost": "1"} | settling,
         "release": {"hold_id": hold_id},
-        "usage": {"events": [{"key": secret, "occurred_at": "2026-11-23T00:00:00Z"} | settling]},
+        "usage": {
+            "events": [{"key": secret, "occurred_at": datetime.now(UTC).isoformat()} | settling]
+        },
     }
     answers = await asyncio.gather(
         *(client.post(f"/metering/{name}", json=body) for name, body in calls.items())
