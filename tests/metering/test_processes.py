@@ -3,10 +3,10 @@
 import asyncio
 import json
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -119,7 +119,10 @@ async def must_be_away(client: httpx2.AsyncClient, secret: str, hold_id: str) ->
         "settle": {"hold_id": hold_id, "cost": "1"} | settling,
         "release": {"hold_id": hold_id},
         "usage": {
-            "events": [{"key": secret, "occurred_at": datetime.now(UTC).isoformat()} | settling]
+            "events": [
+                {"key": secret, "occurred_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+                | settling
+            ]
         },
     }
     answers = await asyncio.gather(
