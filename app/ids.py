@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-import uuid_utils
 from uuid_utils.compat import uuid7
 
 from app.errors import NotFound
@@ -31,11 +30,6 @@ _DIGITS = 32
 def new_id() -> UUID:
     """Make a fresh id that sorts by time."""
     return uuid7()
-
-
-def new_id_text() -> str:
-    """Make a fresh id that is only written: 32 digits."""
-    return uuid_utils.uuid7().hex
 
 
 def wire_id(kind: str, value: UUID) -> str:

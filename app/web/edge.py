@@ -8,7 +8,7 @@ from typing import Any
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
-from app.ids import new_id_text
+from app.ids import new_id
 
 KEY = "r9s.edge"
 _WELL_FORMED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}", re.ASCII)
@@ -41,7 +41,7 @@ def request_id_from(*given: str) -> str:
     """Take the caller's request id where it is one and well formed (8 to 64 letters, digits, `.`, `_`, `-`), else make one."""
     if len(given) == 1 and _WELL_FORMED.fullmatch(given[0]):
         return given[0]
-    return new_id_text()
+    return new_id().hex
 
 
 def masked(path: str) -> str:

@@ -29,12 +29,8 @@ class Requests:
             await self.app(scope, receive, send)
             return
         ip, scheme = self._proxies.caller(scope)
-        edge = Edge(
-            request_id_from(*Headers(scope=scope).getlist("x-request-id")),
-            ip,
-            scheme,
-            self._sandbox,
-        )
+        request_id = request_id_from(*Headers(scope=scope).getlist("x-request-id"))
+        edge = Edge(request_id, ip, scheme, self._sandbox)
         scope[KEY] = edge
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=edge.request_id)
