@@ -30,6 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
+from sqlalchemy.dialects.sqlite.aiosqlite import dialect as aiosqlite_dialect
 from sqlalchemy.sql.selectable import Select
 from sqlalchemy.types import Date
 
@@ -42,6 +43,7 @@ CHUNK_ROWS = 1_000
 WAITING_CHUNKS = 8
 MOMENT = len("2026-11-16T18:17:03.979960Z")
 _ASYNCPG: Any = asyncpg_dialect  # its constructor is untyped
+_SQLITE: Any = aiosqlite_dialect
 
 
 def any_of(column: AnyColumn, name: str, *, sqlite: bool) -> ColumnElement[bool]:
@@ -143,7 +145,8 @@ def credits_text(database: Database, micro: AnyColumn) -> AnyColumn:
     return func.printf(
         "%s%d.%06d",
         literal_column("''").concat(func.iif(micro < 0, "-", "")),
-        func.abs(micro) / literal_column("1000000"),
+        # Whole numbers: SQLAlchemy's own signs would divide as floats.
+        func.abs(micro).op("/")(literal_column("1000000")),
         func.abs(micro) % literal_column("1000000"),
     )
 
@@ -175,7 +178,7 @@ async def text_columns(
     Null is None on SQLite, and no text on PostgreSQL.
     """
     if database.is_sqlite:
-        async with aclosing(rows_in_parts(connection, _as_texts(statement))) as parts:
+        async with aclosing(_fetched(connection, _as_texts(statement))) as parts:
             async for part in parts:
                 yield list(zip(*part, strict=True))
         return
@@ -189,6 +192,26 @@ async def text_columns(
                 if b"\\" in whole:
                     cells = [_unescaped(one) if "\\" in one else one for one in cells]
                 yield [cells[n::width] for n in range(width)]
+
+
+async def _fetched(
+    connection: Connection, statement: Select[Any]
+) -> AsyncGenerator[Sequence[Sequence[str]]]:
+    """Read texts from the driver itself: SQLAlchemy's rows take as long again as the database."""
+    query, arguments = _for_driver(statement, _SQLITE)
+    raw: Any = (await connection.get_raw_connection()).driver_connection
+    with CancelScope(shield=True):
+        cursor = await raw.execute(query, arguments)
+    try:
+        while True:
+            with CancelScope(shield=True):
+                part = await cursor.fetchmany(CHUNK_ROWS)
+            if not part:
+                return
+            yield part
+    finally:
+        with CancelScope(shield=True):
+            await cursor.close()
 
 
 def _as_texts(statement: Select[Any]) -> Select[Any]:
@@ -229,7 +252,7 @@ def _whole_moment(moment: str) -> str:
 
 async def _copied(connection: Connection, statement: Select[Any]) -> AsyncGenerator[bytes]:
     """Let the server write, and hold it back while nobody reads: a full queue stops its sending."""
-    query, arguments = _for_asyncpg(statement)
+    query, arguments = _for_driver(statement, _ASYNCPG)
     chunks: asyncio.Queue[bytes | None] = asyncio.Queue(WAITING_CHUNKS)
     raw: Any = (await connection.get_raw_connection()).driver_connection
 
@@ -259,13 +282,12 @@ async def _copied(connection: Connection, statement: Select[Any]) -> AsyncGenera
                 await connection.invalidate()
 
 
-def _for_asyncpg(statement: Select[Any]) -> tuple[str, list[Any]]:
-    """Write a statement as the driver itself takes it, with its arguments in order."""
-    compiled: Any = statement.compile(
-        dialect=_ASYNCPG(), compile_kwargs={"render_postcompile": True}
-    )
-    values, processors = compiled.construct_params(), compiled._bind_processors  # noqa: SLF001 - what SQLAlchemy itself applies
-    return str(compiled), [
-        processors[name](values[name]) if name in processors else values[name]
-        for name in compiled.positiontup or ()
+def _for_driver(statement: Select[Any], dialect: Any) -> tuple[str, list[Any]]:
+    """Write a statement as a driver itself takes it, with its arguments in order."""
+    compiled: Any = statement.compile(dialect=dialect())
+    whole = compiled.construct_expanded_state()
+    processors = {**compiled._bind_processors, **whole.processors}  # noqa: SLF001 - what SQLAlchemy itself applies
+    return whole.statement, [
+        processors[name](whole.parameters[name]) if name in processors else whole.parameters[name]
+        for name in whole.positiontup or ()
     ]

@@ -1,7 +1,7 @@
 """Exports of usage, each from one snapshot: both part by part."""
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Hashable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -32,10 +32,10 @@ from app.resolvers._usage_rows import (
     state_statement,
     state_values,
 )
-from app.resolvers._usage_sql import TOKENS, edges_of, grouped, with_names
+from app.resolvers._usage_sql import edges_of, grouped, with_names
 
-OWN, REST = 5, len(TOKENS) + 1
-"""How many columns stand before and after whose the record is."""
+OWN = 5
+"""How many columns stand before whose the record is."""
 OF_WHOM = ("model", "member_id", "member_email", "member_name", "api_key_id", "api_key_name", "tag")
 
 
@@ -51,15 +51,14 @@ class RecordTexts:
     occurred_at: Sequence[str]
     recorded_at: Sequence[str]
     corrects: Sequence[str]
-    whose: Sequence[Hashable]
+    whose: Sequence[str]
     counts: Sequence[Sequence[str]]
     cost: Sequence[str]
 
 
-def whose_of(whose: Any) -> dict[str, Any]:
+def whose_of(whose: str) -> dict[str, Any]:
     """Read the values of `OF_WHOM`."""
-    values = json.loads(whose) if isinstance(whose, str) else whose
-    read = dict(zip(OF_WHOM, values, strict=True))
+    read: dict[str, Any] = dict(zip(OF_WHOM, json.loads(whose), strict=True))
     return read | {name: UUID(read[name]) for name in ("member_id", "api_key_id")}
 
 
@@ -79,7 +78,7 @@ async def open_records(
 def export_statement(
     database: Database, account_id: UUID, query: RecordsQuery, place: Place
 ) -> Select[Any]:
-    """Select the columns of `RecordTexts`; on SQLite, those of `OF_WHOM` in place of `whose`."""
+    """Select the columns of `RecordTexts`; `whose` is JSON."""
     shown = export_columns()
     of_whom = [shown.pop(name) for name in OF_WHOM]
     own, counts = list(shown.values())[:OWN], list(shown.values())[OWN:-1]
@@ -87,12 +86,12 @@ def export_statement(
     member_id, api_key_id = col(UsageRecord.member_id), col(UsageRecord.api_key_id)
     chosen: Select[Any] = records_in_order(account_id, query, place)
 
-    def select_from(whole: Any, *whose: Any) -> Select[Any]:
-        columns = [*own, *whose, *counts, cost]
+    def select_from(whole: Any, whose: Any) -> Select[Any]:
+        columns = [*own, whose, *counts, cost]
         return chosen.with_only_columns(*columns, maintain_column_froms=False).select_from(whole)
 
     if database.is_sqlite:
-        plain = select_from(UsageRecord, *of_whom)
+        plain = select_from(UsageRecord, func.json_array(*of_whom))
         named: Select[Any] = with_record_names(plain, member_id, api_key_id)
         return named
     # The server makes one text for each key, model and tag, and remembers it (Memoize): without
@@ -108,17 +107,16 @@ async def _records(
     columns: AsyncGenerator[list[Sequence[str]]],
 ) -> AsyncGenerator[RecordTexts]:
     async with aclosing(columns) as parts:
-        async for part in parts:
-            own, whose, rest = part[:OWN], part[OWN:-REST], part[-REST:]
+        async for ids, event_ids, occurred, recorded, corrects, whose, *counts, cost in parts:
             yield RecordTexts(
-                id=hex_texts(own[0]),
-                event_id=own[1],
-                occurred_at=moment_texts(own[2]),
-                recorded_at=moment_texts(own[3]),
-                corrects=hex_texts(own[4]),
-                whose=whose[0] if len(whose) == 1 else list(zip(*whose, strict=True)),
-                counts=rest[:-1],
-                cost=rest[-1],
+                id=hex_texts(ids),
+                event_id=event_ids,
+                occurred_at=moment_texts(occurred),
+                recorded_at=moment_texts(recorded),
+                corrects=hex_texts(corrects),
+                whose=whose,
+                counts=counts,
+                cost=cost,
             )
 
 

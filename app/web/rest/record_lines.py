@@ -3,7 +3,7 @@
 What they say is what `record_row` says of each.
 """
 
-from collections.abc import AsyncGenerator, Callable, Hashable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from json.encoder import encode_basestring
 from typing import Any
@@ -32,7 +32,7 @@ async def record_lines(kind: str, parts: AsyncGenerator[RecordTexts]) -> AsyncGe
     """Write records, without the header row."""
     write = _csv_lines if kind == CSV else _json_lines
     fields = _csv_fields if kind == CSV else _json_members
-    known: dict[Hashable, str] = {}
+    known: dict[str, str] = {}
     async with aclosing(parts):
         async for part in parts:
             if len(known) >= REMEMBERED:
@@ -41,7 +41,7 @@ async def record_lines(kind: str, parts: AsyncGenerator[RecordTexts]) -> AsyncGe
             yield write(part, [known[one] for one in part.whose])
 
 
-def _whose_text(fields: Callable[[dict[str, Any]], str], whose: Hashable) -> str:
+def _whose_text(fields: Callable[[dict[str, Any]], str], whose: str) -> str:
     """Write whose a record is."""
     read = whose_of(whose)
     for name, kind in (("member_id", "member"), ("api_key_id", "api_key")):

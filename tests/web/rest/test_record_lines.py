@@ -31,6 +31,8 @@ TEXTS = (
     *("=1+1", "+1", "-1", "@sum", " =1", "\t=1", "\x01\x1f\x0b\x08\x0c", "2026-10-01 10:00:00+00"),
     *("émoji 🦊", "漢字", "'", "null", "0"),
 )
+# The greatest that there are, too: a binary fraction holds them no longer.
+COSTS = (3000, 10**18 - 1, 1 - 10**18, 0, -1, 1_000_001)
 FRACTIONS = (0, 100_000, 120_000, 123_456, 10, 1)
 
 
@@ -55,6 +57,7 @@ async def test_every_text_moment_and_amount_is_the_same_in_pages_csv_and_ndjson(
             finance.keys["mia" if n % 2 else "adam"],
             text,
             TEXTS[-n] if n % 3 else None,
+            cost_micro=COSTS[n % len(COSTS)],
         )
         for n, text in enumerate(TEXTS)
     ]
