@@ -46,7 +46,7 @@ from app.zones import Granularity
 
 T = TypeVar("T")
 NEVER = datetime(9000, 1, 1, tzinfo=UTC)
-STATE = ("account_id", "usage_sequence", "oldest", "holds", "amount")
+STATE = ("usage_sequence", "oldest", "holds", "amount")
 HEAD = len(STATE) + len(TALLY)
 NAMES = ("member_email", "member_name", "api_key_name")
 
@@ -152,8 +152,8 @@ async def bucket_page(
     rows, head = await _read(viewer, seat, statement, values)
     names = statement.selected_columns.keys()[HEAD:]
     shown = list(map(bucket_reader(names, moments), rows[:limit]))
-    # Account, bucket and dimensions come first.
-    key = rows[len(shown) - 1][1 : 2 + len(query.group_by)] if shown else None
+    # Bucket and dimensions come first.
+    key = rows[len(shown) - 1][: 1 + len(query.group_by)] if shown else None
     return UsagePage(shown, len(rows) > limit, key, *head)
 
 
@@ -161,7 +161,7 @@ async def bucket_page(
 def _page_of_buckets(shape: Shape, *, descending: bool, first: bool) -> AnySelect:
     sums = grouped_by(shape, Parameters(shape)).cte("sums")
     totals = select(*(summed(sums.c[name]).label(name) for name in TALLY)).cte("totals")
-    page: AnySelect = select(sums)
+    page: AnySelect = select(*(one for one in sums.c if one.key != "account_id"))
     if not first:
         keys = key_columns(sums.c, shape.group_by)
         after = [bindparam(f"after_{n}", type_=key.type) for n, key in enumerate(keys)]
@@ -191,7 +191,7 @@ def _with_head(totals: Any, page: Any, order: Sequence[Any], *, sqlite: bool) ->
     """Select a page together with the totals and how complete they are: `HEAD` columns before its own."""
     state = state_statement(sqlite=sqlite).cte("state")
     statement: AnySelect = select(
-        *(one.label(f"state_{one.key}") for one in state.c),
+        *(state.c[name].label(f"state_{name}") for name in STATE),
         *(totals.c[name].label(f"total_{name}") for name in TALLY),
         *page.c,
     )

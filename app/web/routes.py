@@ -25,6 +25,8 @@ INVITATION = "/invitations/{token}"
 def routes(settings: Settings) -> list[BaseRoute]:
     """List what is served."""
     return [
+        # First what programs ask, again and again: routes are looked through in this order.
+        *rest.routes(settings),
         Route("/", home.home),
         Route(offline.PATH, offline.page),
         Route("/worker.js", offline.worker),
@@ -40,7 +42,6 @@ def routes(settings: Settings) -> list[BaseRoute]:
         *portal.routes(),
         *graphql.routes(build_schema(settings), settings, viewer_of),
         Route("/avatars/{user}/{tag}", avatars.avatar),
-        *rest.routes(settings),
         Route("/health/live", health.live),
         Route("/health/ready", health.ready),
         Route("/static/{digest}/{name:path}", static.static_file),

@@ -140,9 +140,8 @@ def ndjson_rows(rows: Iterable[Row]) -> bytes:
     return "".join([plain_json(row) + "\n" for row in rows]).encode()
 
 
-def plain_json(value: Any) -> str:
-    """Write JSON without white space."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+plain_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+"""Write JSON without white space."""
 
 
 async def written(

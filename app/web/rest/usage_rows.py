@@ -17,7 +17,8 @@ RECORD_COLUMNS = (
     *TOKENS,
     "cost",
 )
-BUCKET_COLUMNS = ("start", "end", *OF_WHOM, "requests", *TOKENS, "cost")
+SUMS = ("requests", *TOKENS)
+BUCKET_COLUMNS = ("start", "end", *OF_WHOM, *SUMS, "cost")
 
 
 def record_row(row: NamedRecord) -> Row:
@@ -58,12 +59,8 @@ def bucket_row(row: UsageBucketRow) -> Row:
 
 
 def totals_body(totals: UsageTotals) -> Row:
-    """Show sums."""
-    return {
-        "requests": totals.requests,
-        **{name: getattr(totals, name) for name in TOKENS},
-        "cost": amount(totals.cost_micro),
-    }
+    """Show sums: they stand in this order."""
+    return dict(zip((*SUMS, "cost"), (*totals[:-1], amount(totals.cost_micro)), strict=True))
 
 
 def unsettled_body(state: UsageState) -> Row:
