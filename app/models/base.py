@@ -44,9 +44,9 @@ def time_field(*, optional: bool = False) -> Any:
 
 
 def one_of(column: str, kind: Iterable[Enum]) -> CheckConstraint:
-    """Let the database refuse values that the enumeration does not know."""
-    values = ", ".join(repr(member.value) for member in kind)
-    return CheckConstraint(f"{column} IN ({values})", name=f"{column}_known")
+    """Let the database refuse values that the enumeration does not know. For IN, SQLite makes a list at each row."""
+    known = " OR ".join(f"{column} = {member.value!r}" for member in kind)
+    return CheckConstraint(known, name=f"{column}_known")
 
 
 def at_most(column: str, length: int) -> CheckConstraint:
