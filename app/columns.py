@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from functools import lru_cache
 from typing import Any, TypeVar
+from uuid import UUID, SafeUUID
 
 from sqlalchemy import (
     BigInteger,
@@ -16,6 +17,7 @@ from sqlalchemy import (
     SmallInteger,
     String,
     TypeDecorator,
+    Uuid,
     bindparam,
     select,
 )
@@ -69,42 +71,90 @@ class UtcDateTime(TypeDecorator[datetime]):
         return _moment_of_sqlite if dialect.name == "sqlite" else None
 
 
-class EnumNumber(TypeDecorator[Any]):
+class _EnumColumn(TypeDecorator[Any]):
+    """Stores an enumeration's values; SQLAlchemy's own way to store one takes four times as long."""
+
+    cache_ok = True
+
+    def __init__(self, kind: type[Enum], *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.kind = kind
+        self._read = {None: None, **{one.value: one for one in kind}}
+        self._stored = {value: value for value in self._read} | {one: one.value for one in kind}
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy gives it
+        """Store a value; an unknown one raises."""
+        return self._stored[value]
+
+    def bind_processor(self, dialect: Dialect) -> Read | None:  # noqa: ARG002 - SQLAlchemy gives it
+        """Store a value; an unknown one raises."""
+        return self._stored.__getitem__
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Read | None:  # noqa: ARG002 - SQLAlchemy gives it
+        """Read a value; an unknown one raises."""
+        return self._read.__getitem__
+
+
+class EnumNumber(_EnumColumn):
     """An `IntEnum` stored as its number."""
 
     impl = SmallInteger
     cache_ok = True
 
-    def __init__(self, kind: type[Any]) -> None:
-        super().__init__()
-        self.kind = kind
 
-    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy gives it
-        """Store the number; an unknown one raises."""
-        return None if value is None else self.kind(value).value
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> Read | None:  # noqa: ARG002 - SQLAlchemy gives it
-        """Read the number; an unknown one raises."""
-        return {None: None, **{one.value: one for one in self.kind}}.__getitem__
-
-
-class EnumText(TypeDecorator[Any]):
+class EnumText(_EnumColumn):
     """An `Enum` with text values, stored as text; a named CHECK stands beside it in each table."""
 
     impl = String
     cache_ok = True
 
     def __init__(self, kind: type[Enum]) -> None:
-        super().__init__(max(len(member.value) for member in kind))
-        self.kind = kind
+        super().__init__(kind, max(len(member.value) for member in kind))
 
-    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy gives it
-        """Store the text; an unknown one raises."""
-        return None if value is None else self.kind(value).value
+
+class _SqliteUuid(Uuid[UUID]):
+    """SQLite holds 32 digits. `UUID(digits)` looks at them, and at what else it may be given, three times as long."""
+
+    cache_ok = True
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Read | None:  # noqa: ARG002 - SQLAlchemy gives it
-        """Read the text; an unknown one raises."""
-        return {None: None, **{one.value: one for one in self.kind}}.__getitem__
+        """Read the digits."""
+        return _uuid_of_sqlite
+
+
+def _uuid_of_sqlite(digits: str | None) -> UUID | None:
+    if digits is None:
+        return None
+    made = _new(UUID)
+    _set(made, "int", int(digits, 16))
+    _set(made, "is_safe", SafeUUID.unknown)
+    return made
+
+
+_new, _set = object.__new__, object.__setattr__
+
+
+class _SqliteDate(Date):
+    """SQLite holds an ISO date. SQLAlchemy's own writer takes three times as long."""
+
+    def bind_processor(self, dialect: Dialect) -> Read | None:  # noqa: ARG002 - SQLAlchemy gives it
+        """Write the day."""
+        return _day_of
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Read | None:  # noqa: ARG002 - SQLAlchemy gives it
+        """Read the day."""
+        return _day_from
+
+
+def _day_of(value: date | None) -> str | None:
+    return None if value is None else date.isoformat(value)[:10]
+
+
+def _day_from(value: str | None) -> date | None:
+    return None if value is None else date.fromisoformat(value)
+
+
+SQLITE_TYPES: dict[Any, Any] = {Uuid: _SqliteUuid, Date: _SqliteDate}
 
 
 def folded(length: int) -> String:

@@ -11,6 +11,8 @@ from sqlalchemy.engine import URL
 from sqlalchemy.engine import Connection as PlainConnection
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.columns import SQLITE_TYPES
+
 T = TypeVar("T")
 Values = Mapping[str, Any]
 Take = Callable[[Result[Any]], Any]
@@ -124,6 +126,7 @@ def prepare_sqlite(engine: Engine, *, writing: bool, whole: bool = False) -> Non
 
     `whole` connections read from one snapshot.
     """
+    engine.dialect.colspecs = {**engine.dialect.colspecs, **SQLITE_TYPES}
 
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:
