@@ -87,8 +87,8 @@ def _working(*, with_balance: bool) -> AnySelect:
             col(Account.dissolved_at).is_(None),
             # A key never has more than its maker has now, whatever became of ending it.
             col(Member.ended_at).is_(None),
-            # As numbers: SQLite plans a statement anew each time, for ten times as long as it runs, where a
-            # parameter may be what an index is limited to.
+            # As numbers: SQLite plans a statement anew at each run, for longer than it runs, where a parameter
+            # may be what an index is limited to.
             col(Member.role).in_([literal_column(str(role.value)) for role in sorted(MAKERS)]),
         )
     )
