@@ -48,6 +48,7 @@ class Batcher(Generic[C, A]):
         self._enough = 1
         self._worker: asyncio.Task[None] | None = None
         self._open = False
+        self._serving = False
 
     def start(self) -> None:
         """Serve from now on."""
@@ -61,6 +62,11 @@ class Batcher(Generic[C, A]):
         if self._worker is not None:
             with suppress(asyncio.CancelledError):
                 await self._worker
+
+    @property
+    def busy(self) -> bool:
+        """Tell whether calls wait, or are being served."""
+        return self._serving or bool(self._waiting)
 
     async def submit(self, call: C) -> A:
         """Wait for a call's answer: it is committed. Raises `Unavailable`, and what the work raises."""
@@ -81,7 +87,9 @@ class Batcher(Generic[C, A]):
                 if self._open:
                     await self._let_come(answered)
                 group = self._next_group()
+                self._serving = True
                 await self._serve(group)
+                self._serving = False
                 answered = len(group)
             if self._open:
                 self._arrived.clear()

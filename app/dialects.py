@@ -278,7 +278,7 @@ async def _copied(connection: Connection, statement: Select[Any]) -> AsyncGenera
                 # Room for what it says at its end.
                 while not chunks.empty():
                     chunks.get_nowait()
-                await asyncio.wait([work])
+                await asyncio.gather(work, return_exceptions=True)
                 await connection.invalidate()
 
 

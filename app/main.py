@@ -91,15 +91,15 @@ async def _run(
         traces = Traces(database, settings)
         opened.push_async_callback(traces.close)
         pictures = PictureSource(settings)
+        gate = Gate(database, settings)
         webhooks = await opened.enter_async_context(gathered_webhooks(settings))
         app.state.services = Services(
-            settings, database, identity, limits, pictures, stripe, traces, webhooks
+            settings, database, identity, limits, pictures, stripe, traces, webhooks, gate
         )
         if sandbox is not None:
             await sandbox.start(database)
             opened.push_async_callback(sandbox.stop)
         mailer = Mailer(settings, sandbox.smtp_url if sandbox else "")
-        gate = Gate(database, settings)
         gate.start()
         opened.push_async_callback(gate.stop)
         app.metering.gate = gate

@@ -66,6 +66,11 @@ class Gate:
         """Serve what waits, then end."""
         await self._batcher.stop()
 
+    @property
+    def busy(self) -> bool:
+        """Tell whether calls wait for their answers now."""
+        return self._batcher.busy
+
     def hash_of(self, secret: str) -> bytes:
         """Hash a secret as it is stored."""
         return secret_hash(self._pepper, secret)

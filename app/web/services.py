@@ -11,6 +11,7 @@ from app.database import Database
 from app.integrations.identity import IdentityProvider
 from app.integrations.pictures import PictureSource
 from app.integrations.stripe import Stripe
+from app.metering.gate import Gate
 from app.resolvers.payments import Taken, apply_group
 from app.settings import Settings
 from app.web.rate_limits import RateLimits
@@ -52,6 +53,7 @@ class Services:
     stripe: Stripe
     traces: Traces
     webhooks: Webhooks
+    gate: Gate
     migrated: bool = False
 
 

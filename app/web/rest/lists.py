@@ -1,6 +1,7 @@
 """Lists as the finance window answers them: a page of JSON, or a stream of everything."""
 
 import asyncio
+from asyncio import sleep
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
@@ -15,9 +16,11 @@ from app.pages import Cursors
 from app.web.rest.formats import CSV, JSON, MEDIA_TYPES, Row, csv_header, plain_json
 from app.web.rest.parameters import Parameters
 from app.web.rest.window import Visit
+from app.web.services import services
 
 # What names a place or a form and no list: a cursor is good for all of these.
 FREE = {"cursor", "limit", "format"}
+YIELD_SECONDS = 0.04
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,7 @@ class Stream(StreamingResponse):
         headers: dict[str, str],
     ) -> None:
         self._visit, self._opened, self._chunks = visit, opened, chunks
+        self._gate = services(visit.request).gate
         self._stall_seconds = visit.viewer.settings.export_stall_seconds
         named = visit.request.scope["path"].strip("/")
         super().__init__(
@@ -117,6 +121,9 @@ class Stream(StreamingResponse):
                 self._visit.rows += chunk.count(b"\n")
                 async with asyncio.timeout(self._stall_seconds):
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                if self._gate.busy:
+                    # Calls come first: an export takes what they leave.
+                    await sleep(YIELD_SECONDS)
         finally:
             # The export ends here, also where the caller has gone and this task is cancelled.
             with anyio.CancelScope(shield=True):

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from app.ids import new_id, wire_id
 from app.models import AuditActorKind
 from app.resolvers import api_keys, gateways, operations
 from app.settings import Settings
+from app.web.rest import lists
 from tests.scene import Scene
 from tests.usage_rows import Made, book
 from tests.web.rest.conftest import Finance, serve
@@ -175,6 +177,49 @@ async def test_exports_that_wait_take_nothing_from_calls(finance: Finance) -> No
     assert counts == [COUNT + 1, COUNT] * 2
     body = await finance.json("/usage?granularity=total&from=2026-10-01")
     assert body["totals"]["requests"] == COUNT + 3
+
+
+async def test_an_export_makes_way_for_calls_and_goes_on_where_there_are_none(
+    finance: Finance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await many_calls(finance)
+    paused = asyncio.Event()
+
+    async def pause(_seconds: float) -> None:
+        paused.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(lists, "sleep", pause)
+    operator = replace(finance.scene.fresh(finance.owner), kind=AuditActorKind.OPERATOR)
+    token = await gateways.create_gateway(operator, "beside")
+    gate = finance.app.state.services.gate
+    serve_group, may_serve = gate._batcher._work, asyncio.Event()
+
+    async def held(calls: Any) -> Any:
+        await may_serve.wait()
+        return await serve_group(calls)
+
+    monkeypatch.setattr(gate._batcher, "_work", held)
+    call = asyncio.create_task(
+        finance.client.post(
+            "/metering/release",
+            json={"hold_id": wire_id("hold", new_id())},
+            headers={"Authorization": f"Bearer {token}"},
+        )
+    )
+    await until(lambda: gate.busy)
+    waiting = Caller(finance, "format=csv")
+    work = asyncio.create_task(waiting.run())
+    await until(paused.is_set)
+    assert len(waiting.chunks) == 1
+    waiting.gone.set()
+    await work
+    may_serve.set()
+    assert (await call).status_code == 404
+    await until(lambda: not gate.busy)
+    alone = Caller(finance, "format=csv")
+    await alone.run()
+    assert len(b"".join(alone.chunks).splitlines()) == COUNT + 1
 
 
 async def test_a_reader_who_takes_nothing_for_too_long_is_broken_off(
