@@ -17,6 +17,7 @@ PAGES = (
     *("/management/audit", "/profile", "/profile/transfer", "/profile/dissolve"),
 )
 # A link within a sentence is as high as its line; a hidden control has a label, which is measured.
+CUT_OFF = "fetch('/health/live').then(() => false, () => true)"
 SMALL = """() => [...document.querySelectorAll("a[href], button, select, textarea, summary, label:has(input), .field")]
   .filter((one) => one.checkVisibility() && !one.closest("[aria-hidden], p, dd") && !one.matches(".skip, .whole"))
   .map((one) => {
@@ -141,7 +142,12 @@ def test_without_a_connection_a_page_says_so_and_comes_back(window: Open) -> Non
     page = one.go(PLACE)
     page.evaluate("navigator.serviceWorker.ready.then(() => true)")
     page.reload()
+    if not one.context.service_workers:
+        one.context.wait_for_event("serviceworker")
     one.context.set_offline(True)
+    # The worker has a connection of its own: it is cut off a moment after the page's.
+    [worker] = one.context.service_workers
+    assert any(worker.evaluate(CUT_OFF) for _ in range(1000))
     page.goto(one.base + MEMBERS)
     expect(page.get_by_role("heading", name="No connection")).to_be_visible()
     expect(page.get_by_role("main")).to_contain_text("nothing was changed")
