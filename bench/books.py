@@ -13,7 +13,7 @@ from app.models import AuditActorKind
 from app.resolvers import accounts, api_keys, members, operations, sessions
 from app.seats import Viewer
 from app.settings import Settings
-from bench.ground import organization_of
+from bench.ground import analyze, organization_of
 
 RECORDS = 1_000_000
 YEAR = timedelta(days=360)
@@ -44,6 +44,7 @@ async def year_of_usage(
     calls = _calls(account_id, row.id, keys, await sessions.clock(nobody), records)
     while some := list(islice(calls, AT_ONCE)):
         await _book(database, some)
+    await analyze(database)
     return secret, owner, account_id
 
 

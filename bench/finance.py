@@ -92,11 +92,6 @@ class Ground:
             opened.push_async_callback(database.dispose)
             secret, owner, account_id = await year_of_usage(database, self.settings, RECORDS)
             made = await management_keys.create_management_key(owner, account_id, "Bench")
-            if self.kind == "postgresql":
-                # As autovacuum does a little later.
-                async with database._writing.connect() as connection:  # noqa: SLF001 - no way for this in the app
-                    plain = await connection.execution_options(isolation_level="AUTOCOMMIT")
-                    await plain.execute(text("VACUUM ANALYZE"))
             now = await sessions.clock(Viewer(database, self.settings))
             self.month = (month_before(now), now.date().replace(day=1))
             self.since = (now - YEAR - timedelta(days=1)).date()

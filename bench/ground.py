@@ -118,12 +118,17 @@ async def _fill(database: Database, account_id: UUID, name: str, number: int) ->
             for n, person in enumerate(people)
         ]
         await session.execute(insert(Member).values(joined_at=now()), rows)
-    if not database.is_sqlite:
-        # As autovacuum does within a minute; SQLite's planner goes without.
-        engine = create_async_engine(database.url, isolation_level="AUTOCOMMIT")
-        async with engine.connect() as connection:
-            await connection.execute(text("VACUUM ANALYZE"))
-        await engine.dispose()
+    await analyze(database)
+
+
+async def analyze(database: Database) -> None:
+    """Let PostgreSQL count its rows, as autovacuum does within a minute; SQLite's planner goes without."""
+    if database.is_sqlite:
+        return
+    engine = create_async_engine(database.url, isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        await connection.execute(text("VACUUM ANALYZE"))
+    await engine.dispose()
 
 
 def _person(organization: str, number: int) -> dict[str, object]:
