@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
@@ -58,8 +58,7 @@ class MemberQuery:
     usage: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class MemberRow:
+class MemberRow(NamedTuple):
     """A member, with what they used and hold of this UTC month, in micro-credits.
 
     `quota`, `monthly_usage`, `held`, `remaining` and `last_used_at` are None where the viewer may not

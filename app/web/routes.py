@@ -27,6 +27,7 @@ def routes(settings: Settings) -> list[BaseRoute]:
     return [
         # First what programs ask, again and again: routes are looked through in this order.
         *rest.routes(settings),
+        *graphql.routes(build_schema(settings), settings, viewer_of),
         Route("/", home.home),
         Route(offline.PATH, offline.page),
         Route("/worker.js", offline.worker),
@@ -40,7 +41,6 @@ def routes(settings: Settings) -> list[BaseRoute]:
         Route(INVITATION + "/decline", invitations.decline, methods=["POST"]),
         Route("/webhooks/stripe", stripe.webhook, methods=["POST"]),
         *portal.routes(),
-        *graphql.routes(build_schema(settings), settings, viewer_of),
         Route("/avatars/{user}/{tag}", avatars.avatar),
         Route("/health/live", health.live),
         Route("/health/ready", health.ready),
