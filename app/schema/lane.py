@@ -13,13 +13,11 @@ from typing import Any, cast
 
 from graphql import (
     GraphQLField,
-    GraphQLID,
     GraphQLLeafType,
     GraphQLList,
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLResolveInfo,
-    GraphQLString,
     is_leaf_type,
 )
 from graphql.pyutils import AwaitableOrValue, Path
@@ -61,8 +59,6 @@ class Lane(StrawberryGraphQLCoreExecutionContext):
 
     def _writer(self, kind: Any, details: Any) -> Write:
         if isinstance(kind, GraphQLNonNull):
-            if kind.of_type in (GraphQLID, GraphQLString):
-                return _text
             return _never_null(self._writer(kind.of_type, details))
         if isinstance(kind, GraphQLList):
             return _each(self._writer(kind.of_type, details))
@@ -147,13 +143,6 @@ def _leaf(kind: GraphQLLeafType) -> Write:
         return done
 
     return written
-
-
-def _text(value: Any) -> Any:
-    """Write a text that is never null: most fields of a list."""
-    if type(value) is not str:
-        raise NotPlain
-    return value
 
 
 def _enum(kind: CustomGraphQLEnumType) -> Write:
