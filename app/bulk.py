@@ -10,12 +10,12 @@ from sqlalchemy import Table
 from sqlalchemy.dialects.postgresql import dialect as postgresql_dialect
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 
-from app.columns import SQLITE_TYPES
+from app.columns import use_sqlite_types
 from app.database import Connection, EnumNumber, EnumText, Outrun, Read, Session
 
 _POSTGRESQL: Any = postgresql_dialect()  # type: ignore[no-untyped-call]
 _SQLITE: Any = sqlite_dialect()
-_SQLITE.colspecs = {**_SQLITE.colspecs, **SQLITE_TYPES}
+use_sqlite_types(_SQLITE)
 Row = dict[str, Any]
 
 

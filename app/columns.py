@@ -154,7 +154,9 @@ def _day_from(value: str | None) -> date | None:
     return None if value is None else date.fromisoformat(value)
 
 
-SQLITE_TYPES: dict[Any, Any] = {Uuid: _SqliteUuid, Date: _SqliteDate}
+def use_sqlite_types(dialect: Any) -> None:
+    """Let a dialect of SQLite read and write ids and days by the types above."""
+    dialect.colspecs = {**dialect.colspecs, Uuid: _SqliteUuid, Date: _SqliteDate}
 
 
 def folded(length: int) -> String:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from datetime import date, datetime
 from enum import Enum
@@ -29,8 +29,6 @@ from sqlalchemy import (
     type_coerce,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
-from sqlalchemy.dialects.sqlite.aiosqlite import dialect as aiosqlite_dialect
 from sqlalchemy.sql.selectable import Select
 from sqlalchemy.types import Date
 
@@ -42,8 +40,6 @@ AnyColumn = Any
 CHUNK_ROWS = 1_000
 WAITING_CHUNKS = 8
 MOMENT = len("2026-11-16T18:17:03.979960Z")
-_ASYNCPG: Any = asyncpg_dialect  # its constructor is untyped
-_SQLITE: Any = aiosqlite_dialect
 
 
 def any_of(column: AnyColumn, name: str, *, sqlite: bool) -> ColumnElement[bool]:
@@ -151,13 +147,17 @@ def credits_text(database: Database, micro: AnyColumn) -> AnyColumn:
     )
 
 
-async def rows_in_parts(
-    connection: Connection, statement: Select[Any]
-) -> AsyncGenerator[Sequence[Any]]:
+def rows_in_parts(connection: Connection, statement: Select[Any]) -> AsyncGenerator[Sequence[Any]]:
     """Read a statement's rows in parts, in constant memory. Close it while the connection is open."""
+    streamed = statement.execution_options(yield_per=CHUNK_ROWS)
+    return _in_parts(lambda: connection.stream(streamed))
+
+
+async def _in_parts(run: Callable[[], Awaitable[Any]]) -> AsyncGenerator[Sequence[Any]]:
+    """Fetch part by part what a statement gives, once it has been run."""
     # A reader who goes cancels nothing half-way: SQLite's driver never ends a connection that was cut so.
     with CancelScope(shield=True):
-        result = await connection.stream(statement.execution_options(yield_per=CHUNK_ROWS))
+        result = await run()
     try:
         while True:
             with CancelScope(shield=True):
@@ -178,7 +178,10 @@ async def text_columns(
     Null is None on SQLite, and no text on PostgreSQL.
     """
     if database.is_sqlite:
-        async with aclosing(_fetched(connection, _as_texts(statement))) as parts:
+        # From the driver itself: SQLAlchemy's rows take as long again as the database.
+        query, arguments = _for_driver(connection, _as_texts(statement))
+        raw: Any = (await connection.get_raw_connection()).driver_connection
+        async with aclosing(_in_parts(lambda: raw.execute(query, arguments))) as parts:
             async for part in parts:
                 yield list(zip(*part, strict=True))
         return
@@ -192,26 +195,6 @@ async def text_columns(
                 if b"\\" in whole:
                     cells = [_unescaped(one) if "\\" in one else one for one in cells]
                 yield [cells[n::width] for n in range(width)]
-
-
-async def _fetched(
-    connection: Connection, statement: Select[Any]
-) -> AsyncGenerator[Sequence[Sequence[str]]]:
-    """Read texts from the driver itself: SQLAlchemy's rows take as long again as the database."""
-    query, arguments = _for_driver(statement, _SQLITE)
-    raw: Any = (await connection.get_raw_connection()).driver_connection
-    with CancelScope(shield=True):
-        cursor = await raw.execute(query, arguments)
-    try:
-        while True:
-            with CancelScope(shield=True):
-                part = await cursor.fetchmany(CHUNK_ROWS)
-            if not part:
-                return
-            yield part
-    finally:
-        with CancelScope(shield=True):
-            await cursor.close()
 
 
 def _as_texts(statement: Select[Any]) -> Select[Any]:
@@ -252,7 +235,7 @@ def _whole_moment(moment: str) -> str:
 
 async def _copied(connection: Connection, statement: Select[Any]) -> AsyncGenerator[bytes]:
     """Let the server write, and hold it back while nobody reads: a full queue stops its sending."""
-    query, arguments = _for_driver(statement, _ASYNCPG)
+    query, arguments = _for_driver(connection, statement)
     chunks: asyncio.Queue[bytes | None] = asyncio.Queue(WAITING_CHUNKS)
     raw: Any = (await connection.get_raw_connection()).driver_connection
 
@@ -282,9 +265,9 @@ async def _copied(connection: Connection, statement: Select[Any]) -> AsyncGenera
                 await connection.invalidate()
 
 
-def _for_driver(statement: Select[Any], dialect: Any) -> tuple[str, list[Any]]:
-    """Write a statement as a driver itself takes it, with its arguments in order."""
-    compiled: Any = statement.compile(dialect=dialect())
+def _for_driver(connection: Connection, statement: Select[Any]) -> tuple[str, list[Any]]:
+    """Write a statement as a connection's driver itself takes it, with its arguments in order."""
+    compiled: Any = statement.compile(dialect=connection.dialect)
     whole = compiled.construct_expanded_state()
     processors = {**compiled._bind_processors, **whole.processors}  # noqa: SLF001 - what SQLAlchemy itself applies
     return whole.statement, [

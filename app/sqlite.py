@@ -11,7 +11,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.engine import Connection as PlainConnection
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.columns import SQLITE_TYPES
+from app.columns import use_sqlite_types
 
 T = TypeVar("T")
 Values = Mapping[str, Any]
@@ -126,7 +126,7 @@ def prepare_sqlite(engine: Engine, *, writing: bool, whole: bool = False) -> Non
 
     `whole` connections read from one snapshot.
     """
-    engine.dialect.colspecs = {**engine.dialect.colspecs, **SQLITE_TYPES}
+    use_sqlite_types(engine.dialect)
 
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:

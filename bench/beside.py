@@ -14,7 +14,7 @@ from app.seats import Viewer
 from app.settings import Settings
 from bench.books import YEAR, year_of_usage
 from bench.figures import Figure, at_least
-from bench.ground import databases
+from bench.ground import on_each
 from bench.load import Measured, load
 from bench.metering import authorizing, balanced
 from bench.server import served
@@ -27,11 +27,7 @@ PEPPER = "a pepper for measurements alone, long enough"
 
 def run(kinds: tuple[str, ...]) -> list[Figure]:
     """Measure on each kind of database."""
-    figures: list[Figure] = []
-    with databases(kinds) as urls:
-        for kind, url in urls.items():
-            figures += asyncio.run(_measure(url, kind))
-    return figures
+    return on_each(kinds, _measure)
 
 
 async def _measure(url: str, kind: str) -> list[Figure]:

@@ -1,11 +1,13 @@
 """Ground for measurements: databases of both kinds, and an organization of ten thousand members."""
 
+import asyncio
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import insert, text
@@ -22,6 +24,7 @@ from app.resolvers._people import folded_name
 from app.seats import Viewer
 from app.settings import Settings
 from app.text import fold_email
+from bench.figures import Figure
 
 MEMBERS = 10_000
 FIRST_NAMES = (
@@ -48,6 +51,17 @@ LAST_NAMES = (
     "Ito",
     "Jung",
 )
+
+
+def on_each(
+    kinds: tuple[str, ...], measure: Callable[[str, str], Coroutine[Any, Any, list[Figure]]]
+) -> list[Figure]:
+    """Measure on a database of each kind, given its address and kind; all figures."""
+    figures: list[Figure] = []
+    with databases(kinds) as urls:
+        for kind, url in urls.items():
+            figures += asyncio.run(measure(url, kind))
+    return figures
 
 
 @contextmanager

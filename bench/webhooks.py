@@ -20,8 +20,9 @@ from app.resolvers.customers import customer_of
 from app.seats import Viewer
 from app.settings import Settings
 from bench.figures import Figure, at_least
+from bench.ground import on_each
 from bench.load import Measured, load
-from bench.metering import authorizing, balanced, databases, prepare
+from bench.metering import authorizing, balanced, prepare
 from bench.server import served
 from tests.till import Till
 
@@ -41,11 +42,7 @@ TEST_KEY = "sk_test_bench"
 
 def run(kinds: tuple[str, ...]) -> list[Figure]:
     """Measure on each kind of database."""
-    figures: list[Figure] = []
-    with databases(kinds) as urls:
-        for kind, url in urls.items():
-            figures += asyncio.run(_measure(url, kind))
-    return figures
+    return on_each(kinds, _measure)
 
 
 async def _measure(url: str, kind: str) -> list[Figure]:

@@ -17,8 +17,8 @@ RECORD_COLUMNS = (
     *TOKENS,
     "cost",
 )
-SUMS = ("requests", *TOKENS)
-BUCKET_COLUMNS = ("start", "end", *OF_WHOM, *SUMS, "cost")
+SUMS = ("requests", *TOKENS, "cost")
+BUCKET_COLUMNS = ("start", "end", *OF_WHOM, *SUMS)
 
 
 def record_row(row: NamedRecord) -> Row:
@@ -60,7 +60,7 @@ def bucket_row(row: UsageBucketRow) -> Row:
 
 def totals_body(totals: UsageTotals) -> Row:
     """Show sums: they stand in this order."""
-    return dict(zip((*SUMS, "cost"), (*totals[:-1], amount(totals.cost_micro)), strict=True))
+    return dict(zip(SUMS, (*totals[:-1], amount(totals.cost_micro)), strict=True))
 
 
 def unsettled_body(state: UsageState) -> Row:
