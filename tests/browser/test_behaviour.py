@@ -119,6 +119,28 @@ def test_addresses_are_judged_as_they_are_typed_and_taken_away(window: Open) -> 
     expect(page.get_by_role("status")).to_contain_text("2 invitations sent.")
 
 
+# Presses Escape as soon as the form is said to be wrong, sooner than anybody could.
+GIVES_UP = """() => new MutationObserver((_, watch) => {
+    if (!document.querySelector("[data-editing] [role=alert]")) return;
+    watch.disconnect();
+    document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true }));
+}).observe(document.querySelector("table"), { childList: true, subtree: true })"""
+
+
+@pytest.mark.usefixtures("place")
+def test_who_gives_up_at_once_stays_on_the_page(window: Open) -> None:
+    one = window("kim")
+    one.expected.append("422")
+    page = one.go(MEMBERS)
+    edit = page.get_by_label("Edit the quota of Lou")
+    edit.click()
+    page.get_by_label("Monthly quota of Lou").fill("-5")
+    page.evaluate(GIVES_UP)
+    page.keyboard.press("Enter")
+    expect(edit).to_be_focused()
+    assert one.asked.count(one.base + MEMBERS) == 1, "the page is not loaded anew"
+
+
 # Goes on to the quota as soon as the chips are others, which is before htmx says that it has swapped.
 GOES_ON = """() => {
     document.addEventListener("htmx:finally:swap", () => { document.body.dataset.swapped = "yes"; }, { once: true });

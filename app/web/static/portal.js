@@ -6,6 +6,10 @@
   const dialog = () => document.getElementById("dialog");
   const toasts = () => document.getElementById("toasts");
 
+  // What htmx has put in works at once: it would wait a millisecond before it knows the new links and forms, for the sake of
+  // CSS transitions that no part here has, and who is quicker would leave the page by them.
+  htmx.config.defaultSettleDelay = 0;
+
   // Menus: one at a time; Escape, a click beside and leaving by Tab close them; arrows move within.
   const closeMenus = (but) => all("details[data-menu][open]").forEach((menu) => menu !== but && (menu.open = false));
   document.addEventListener("toggle", (event) => {
