@@ -9,7 +9,14 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    expect,
+    sync_playwright,
+)
 
 from app.database import Database
 from app.settings import Settings
@@ -19,6 +26,8 @@ from tests.web.conftest import served
 
 T = TypeVar("T")
 NARROW = {"width": 320, "height": 640}
+# How long what is expected may take on a machine that is busy with other things; what is there is never waited for.
+PATIENCE_MS = 30_000
 # Matters of taste that axe calls best practice, not WCAG: one place for each message.
 AXE_SCRIPT = (Path(__file__).parent / "axe" / "axe.min.js").read_text()
 AXE = {
@@ -63,7 +72,7 @@ class Window:
         self.asked: list[str] = []
         context.add_init_script(WATCH)
         self.page: Page = context.new_page()
-        self.page.set_default_timeout(10_000)
+        self.page.set_default_timeout(PATIENCE_MS)
         self.page.on("console", self._note)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("request", self._check_origin)
@@ -119,6 +128,7 @@ def backstage(service: Settings) -> Iterator[Backstage]:
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     """Open the browser."""
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=ARGUMENTS)
         yield browser

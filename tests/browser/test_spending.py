@@ -84,10 +84,10 @@ def test_a_key_is_made_used_seen_and_ended(window: Open, backstage: Backstage) -
     expect(row).to_contain_text("not used yet")
     secret = create_key(other)
     assert spend(dora.base, token, secret, 1) == 200
-    expect(row).to_contain_text("4.20", timeout=6000)  # both by themselves
+    expect(row).to_contain_text("4.20")  # both by themselves
     expect(row).to_contain_text("42 %")
-    expect(other.get_by_title("left of your quota")).to_contain_text("5.80 of 10", timeout=6000)
-    expect(page.get_by_title("available now")).to_contain_text("95.80", timeout=6000)
+    expect(other.get_by_title("left of your quota")).to_contain_text("5.80 of 10")
+    expect(page.get_by_title("available now")).to_contain_text("95.80")
 
     page.get_by_role("navigation", name="Spenders").get_by_role("link", name="Dashboard").click()
     expect(page.get_by_role("main")).to_contain_text("4.20")
