@@ -191,17 +191,18 @@
     if (status === 200 && (other || busy(ctx.sourceElement))) { tags.delete(ctx.sourceElement); ctx.swap = "none"; }
   });
 
-  // What was edited in place gives the focus back to where it came from, unless its person has gone on meanwhile: htmx says
-  // that it has swapped a moment after it did. A field that opens has its text selected.
+  // What was edited in place gives the focus back to where it came from, with the swap itself: whoever goes on after it is not
+  // called back. A field that opens has its text selected.
   let back = "";
-  for (const name of ["keydown", "pointerdown"]) document.addEventListener(name, () => { back = ""; }, true);
   document.addEventListener("htmx:before:swap", ({ detail: { ctx } }) => {
     const form = document.activeElement?.closest("[data-return]");
     back = form && ctx.response?.status < 400 && ctx.sourceElement?.closest("[data-return]") === form ? form.dataset.return : "";
   });
-  document.addEventListener("htmx:after:swap", () => {
+  document.addEventListener("htmx:after:settle", () => {
     if (back) document.querySelector(back)?.focus();
     back = "";
+  });
+  document.addEventListener("htmx:after:swap", () => {
     stand(document.activeElement);
     if (document.activeElement?.matches("[data-select]")) document.activeElement.select();
   });
